@@ -1,0 +1,109 @@
+"""The words that every room of `serving` uses for what it knows, chose, saw and heard.
+
+Frozen, plain data: a prediction, a decision's record, an outcome, a piece of feedback.
+Money is in US dollars, time in milliseconds, shares are 0–1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the classifier says of one prompt.
+
+    `sufficiency[k]` is P(required tier ≤ tiers[k]): non-decreasing, its last entry is 1.
+    `source` is `classifier`, or `fallback` where no artifact could answer and the highest tier stands in.
+    """
+
+    tiers: tuple[str, ...]
+    sufficiency: tuple[float, ...]
+    artifact: str
+    source: str = "classifier"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a provider counted for one answer; None where it did not say."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one deployment: `status` is `ok`, `error` or `cancelled`; `error` its kind."""
+
+    deployment: str
+    status: str
+    latency_ms: float
+    error: str | None = None
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """One decision as the log keeps it; `explanation` is the whole sum, `prompt` only if settings allow."""
+
+    decision_id: str
+    created_at: float
+    endpoint: str
+    requested_model: str
+    deployment: str | None
+    tier: str | None
+    reason: str
+    propensity: float
+    tiers: tuple[str, ...]
+    sufficiency: tuple[float, ...]
+    prediction_source: str
+    artifact: str
+    policy: str
+    snapshot: str
+    input_tokens: int
+    expected_output_tokens: int
+    expected_cost_usd: float | None
+    expected_latency_ms: float | None
+    expected_quality: float | None
+    decide_ms: float
+    explanation: Mapping[str, Any] = field(default_factory=dict)
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What happened to a dispatched decision; written once, also when the caller hung up.
+
+    `status` is `ok`, `error` or `cancelled`; `cost_usd` is None where tokens or price are unknown.
+    """
+
+    decision_id: str
+    finished_at: float
+    status: str
+    deployment: str | None
+    streamed: bool
+    usage: Usage
+    cost_usd: float | None
+    first_token_ms: float | None
+    latency_ms: float
+    attempts: tuple[Attempt, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What someone thought of an answer: a `score` 0–1, a `label`, or both; `source` says who."""
+
+    feedback_id: str
+    decision_id: str
+    created_at: float
+    source: str
+    score: float | None = None
+    label: str | None = None
+    comment: str | None = None
+
+
+Record = DecisionRecord | Outcome | Feedback
