@@ -1,0 +1,53 @@
+"""The front door: one command, `weighbridge`, whose sub-commands live in `serving` and `training`."""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+
+import click
+
+# Sub-commands by name: module and attribute. Loaded only when called, so that `--help` is instant
+# and serving never needs the training libraries.
+_COMMANDS: dict[str, tuple[str, str, str]] = {
+    "serve": ("serving.cli.serve", "serve", "Start the service."),
+    "route": ("serving.cli.route", "route", "Weigh one prompt and print the decision as a sum of dollars."),
+    "score": ("serving.cli.score", "score", "Weigh every row of a JSON Lines file."),
+    "init": ("serving.cli.settings", "init", "Write a commented weighbridge.toml."),
+    "check": ("serving.cli.settings", "check", "Validate the settings and say how to fix them."),
+    "export-log": ("serving.cli.export", "export_log", "Write the decision log as JSON Lines."),
+    "train": ("training.cli", "train", "Fit, export and evaluate a classifier."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order a newcomer meets them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command, or None where there is none of that name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, _, help_line) in _COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(metadata.version("weighbridge"), "-V", "--version", prog_name="weighbridge")
+def main() -> None:
+    """Weigh each prompt and send it down the cheapest road that can carry it.
+
+    Start with `weighbridge serve`, then `weighbridge route "your prompt"`.
+    """
+
+
+if __name__ == "__main__":
+    main()
