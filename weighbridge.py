@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 
 import click
 
@@ -41,7 +41,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(metadata.version("weighbridge"), "-V", "--version", prog_name="weighbridge")
+@click.version_option(None, "-V", "--version", package_name="weighbridge", prog_name="weighbridge")
 def main() -> None:
     """Weigh each prompt and send it down the cheapest road that can carry it.
 

@@ -24,14 +24,15 @@ class WeighbridgeError(Exception):
         self.message = message
         self.param = param
         self.detail = detail
+        self.headers: dict[str, str] = {}
 
-    def to_openai(self) -> dict[str, Any]:
+    def to_openai(self, type_: str | None = None, code: str | None = None) -> dict[str, Any]:
         """Return the body in the shape of OpenAI's error object."""
         error: dict[str, Any] = {
             "message": self.message,
-            "type": self.type,
+            "type": type_ or self.type,
             "param": self.param,
-            "code": self.code,
+            "code": code or self.code,
         }
         if self.detail is not None:
             error["detail"] = self.detail

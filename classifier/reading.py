@@ -1,0 +1,216 @@
+"""The first step of a prediction: a prompt or conversation becomes its last request, in its context.
+
+Long text is read at head and tail, because that is where people put what they want.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+HEAD_CHARS = 3_000
+TAIL_CHARS = 3_000
+# Of each message around the request, and of all of them: enough to know what "go on" goes on with.
+MESSAGE_HEAD_CHARS = 400
+MESSAGE_TAIL_CHARS = 200
+CONTEXT_CHARS = 2_400
+# How far a cut may move so that it falls between two words.
+_SLACK_CHARS = 40
+
+Prompt = str | Sequence[Mapping[str, Any]] | Mapping[str, Any]
+
+
+class ReadingError(ValueError):
+    """A prompt of a shape that cannot be read; the message says which part of it, and what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One prompt as the classifier sees it.
+
+    `request` and `context` are windows on the text, valid Unicode; `request_chars` and
+    `context_chars` count the whole. `turns` are the messages before and after the request, system messages aside.
+    """
+
+    request: str
+    context: str = ""
+    request_chars: int = 0
+    context_chars: int = 0
+    turns: int = 0
+    tools: int = 0
+    attachments: int = 0
+    has_schema: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    role: str
+    text: str
+    attachments: int
+
+
+def read(prompt: Prompt) -> Reading:
+    """Return the reading of a string, a list of OpenAI-style messages, or a mapping that holds one.
+
+    A mapping has `prompt` or `messages`, and may have `tools` and `response_format`.
+    Raises ReadingError for any other shape.
+
+    >>> read("Hello?").request
+    'Hello?'
+    >>> read([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello?"}]).context
+    'Be brief.'
+    """
+    if isinstance(prompt, str):
+        return Reading(request=window(prompt), request_chars=len(prompt))
+    if isinstance(prompt, Mapping):
+        return _read_mapping(prompt)
+    if _is_list(prompt):
+        return _read_messages(prompt)
+    raise ReadingError(f"prompt: must be a string, a list of messages or an object, not {_kind(prompt)}.")
+
+
+def window(text: str, head_chars: int = HEAD_CHARS, tail_chars: int = TAIL_CHARS) -> str:
+    """Return the text, or its head and tail cut between words where it is longer; lone surrogates are replaced.
+
+    >>> window("one two three four five six", 8, 9)
+    'one two\\nfive six'
+    """
+    if len(text) > head_chars + tail_chars:
+        text = f"{_head(text, head_chars)}\n{_tail(text, tail_chars)}"
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _head(text: str, chars: int) -> str:
+    for end in range(chars, chars - min(_SLACK_CHARS, chars // 2), -1):
+        if text[end].isspace():
+            return text[:end].rstrip()
+    return text[:chars]
+
+
+def _tail(text: str, chars: int) -> str:
+    start = len(text) - chars
+    for cut in range(start, start + min(_SLACK_CHARS, chars // 2)):
+        if text[cut - 1].isspace():
+            return text[cut:]
+    return text[start:]
+
+
+def _read_mapping(prompt: Mapping[str, Any]) -> Reading:
+    text, messages = prompt.get("prompt"), prompt.get("messages")
+    if (text is None) == (messages is None):
+        raise ReadingError("messages: give either `messages` (a list) or `prompt` (a string), one of them.")
+    tools, response_format = prompt.get("tools"), prompt.get("response_format")
+    if tools is not None and not _is_list(tools):
+        raise ReadingError(f"tools: must be a list, not {_kind(tools)}.")
+    if response_format is not None and not isinstance(response_format, Mapping):
+        raise ReadingError(f"response_format: must be an object, not {_kind(response_format)}.")
+    if messages is None:
+        if not isinstance(text, str):
+            raise ReadingError(f"prompt: must be a string, not {_kind(text)}.")
+        messages = [{"role": "user", "content": text}]
+    if not _is_list(messages):
+        raise ReadingError(f"messages: must be a list, not {_kind(messages)}.")
+    return _read_messages(messages, tools=len(tools or ()), has_schema=_has_schema(response_format))
+
+
+def _has_schema(response_format: Mapping[str, Any] | None) -> bool:
+    return bool(response_format) and response_format.get("type") in ("json_schema", "json_object")
+
+
+def _read_messages(found: Sequence[Any], *, tools: int = 0, has_schema: bool = False) -> Reading:
+    if not found:
+        raise ReadingError("messages: is empty. Give at least one message.")
+    messages = [_message(message, f"messages[{place}]") for place, message in enumerate(found)]
+    first, end = _last_request([message.role for message in messages])
+    around = messages[:first] + messages[end:]
+    request = "\n".join(message.text for message in messages[first:end])
+    return Reading(
+        request=window(request),
+        context=_context(around),
+        request_chars=len(request),
+        context_chars=sum(len(message.text) for message in around),
+        turns=sum(message.role not in ("system", "developer") for message in around),
+        tools=tools,
+        attachments=sum(message.attachments for message in messages),
+        has_schema=has_schema,
+    )
+
+
+def _last_request(roles: Sequence[str]) -> tuple[int, int]:
+    """Return where the last run of user messages begins and ends; without any, of the last message."""
+    end = len(roles)
+    while end and roles[end - 1] != "user":
+        end -= 1
+    if not end:
+        return len(roles) - 1, len(roles)
+    first = end
+    while first and roles[first - 1] == "user":
+        first -= 1
+    return first, end
+
+
+def _context(around: Sequence[_Message]) -> str:
+    """Return head and tail of each message around the request, the newest first to find room."""
+    kept: list[str] = []
+    room = CONTEXT_CHARS
+    for message in reversed(around):
+        if room <= 0:
+            break
+        text = window(message.text, MESSAGE_HEAD_CHARS, MESSAGE_TAIL_CHARS)
+        if text:
+            kept.append(text)
+            room -= len(text)
+    return "\n".join(reversed(kept))
+
+
+def _message(message: Any, path: str) -> _Message:
+    if not isinstance(message, Mapping):
+        raise ReadingError(f"{path}: must be an object with `role` and `content`, not {_kind(message)}.")
+    role, content = message.get("role"), message.get("content")
+    if not isinstance(role, str):
+        raise ReadingError(f"{path}.role: must be a string such as 'user', not {_kind(role)}.")
+    calls = _calls(message.get("tool_calls"))
+    if content is None or isinstance(content, str):
+        return _Message(role, "\n".join(filter(None, (content, calls))), 0)
+    if not _is_list(content):
+        raise ReadingError(f"{path}.content: must be a string or a list of parts, not {_kind(content)}.")
+    parts = [_part(part, f"{path}.content[{place}]") for place, part in enumerate(content)]
+    texts = [part for part in parts if part is not None]
+    return _Message(role, "\n".join([*texts, calls] if calls else texts), len(parts) - len(texts))
+
+
+def _part(part: Any, path: str) -> str | None:
+    """Return a part's text, or None for an attachment: an image, audio, a file, whatever comes next."""
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, Mapping):
+        raise ReadingError(f"{path}: must be an object with a `type`, not {_kind(part)}.")
+    text = part.get("text", part.get("refusal"))
+    if text is None and part.get("type") != "text":
+        return None
+    if not isinstance(text, str):
+        raise ReadingError(f"{path}.text: must be a string, not {_kind(text)}.")
+    return text
+
+
+def _calls(calls: Any) -> str:
+    """Return an assistant's tool calls as text; whatever has no function counts for nothing."""
+    if not _is_list(calls):
+        return ""
+    functions = [call.get("function") for call in calls if isinstance(call, Mapping)]
+    named = [function for function in functions if isinstance(function, Mapping)]
+    return "\n".join(f"{function.get('name')}({function.get('arguments')})" for function in named)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "an object"
+    if isinstance(value, bool):
+        return "a boolean"
+    names = {type(None): "null", int: "a number", float: "a number", str: "a string", list: "a list"}
+    return names.get(type(value), f"a {type(value).__name__}")

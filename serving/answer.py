@@ -1,0 +1,124 @@
+"""An answer on its way back to the caller, and the one outcome that every dispatched request leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from serving.dispatch.adapter import ProviderError
+from serving.dispatch.completion import Dispatched
+from serving.records import Attempt, Outcome, Usage
+from serving.routing.catalog import Catalog, Deployment
+from serving.weigher import Decided
+
+UNKNOWN_USAGE = Usage()
+
+
+class Journey:
+    """One dispatched request until its single outcome; `finish` counts once, whoever calls it first."""
+
+    def __init__(
+        self,
+        decided: Decided,
+        catalog: Catalog,
+        finished: Callable[[Outcome], None],
+        *,
+        streamed: bool,
+        started: float,
+    ) -> None:
+        self._decided = decided
+        self._catalog = catalog
+        self._finished = finished
+        self._streamed = streamed
+        self._started = started
+        self._done = False
+
+    def finish(
+        self,
+        status: str,
+        attempts: Sequence[Attempt],
+        usage: Usage = UNKNOWN_USAGE,
+        *,
+        first_token_ms: float | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Record the outcome; a second call changes nothing."""
+        if self._done:
+            return
+        self._done = True
+        answered = attempts[-1].deployment if attempts else None
+        row = self._catalog.deployments.get(answered or "")
+        self._finished(
+            Outcome(
+                decision_id=self._decided.decision.request.decision_id,
+                finished_at=time.time(),
+                status=status,
+                deployment=answered,
+                streamed=self._streamed,
+                usage=usage,
+                cost_usd=_cost_usd(row, usage),
+                first_token_ms=first_token_ms,
+                latency_ms=(time.perf_counter() - self._started) * 1000.0,
+                attempts=tuple(attempts),
+                error=error,
+            )
+        )
+
+
+class Answer:
+    """An answer on its way to the caller: whole, or a stream to iterate; always `close` a stream."""
+
+    def __init__(self, decided: Decided, dispatched: Dispatched, journey: Journey) -> None:
+        self.decided = decided
+        self.deployment = dispatched.deployment
+        self.attempts = dispatched.attempts
+        self.whole = dispatched.whole
+        self._dispatched = dispatched
+        self._journey = journey
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Yield the stream's events; a failure ends it with one well-formed error event."""
+        stream = self._dispatched.stream
+        if stream is None:
+            return
+        try:
+            async for event in stream:
+                yield event
+        except ProviderError as failure:
+            self.attempts[-1] = replace(self.attempts[-1], status="error", error=failure.kind)
+            self._finish("error", error=failure.kind)
+            yield _error_event(failure)
+        else:
+            self._finish("ok")
+
+    async def close(self) -> None:
+        """Let go of the provider; a stream that had not ended was cancelled by its caller."""
+        if self._dispatched.stream is not None:
+            await self._dispatched.stream.close()
+            self._finish("cancelled")
+
+    def _finish(self, status: str, error: str | None = None) -> None:
+        stream = self._dispatched.stream
+        self._journey.finish(
+            status,
+            self.attempts,
+            stream.usage if stream else UNKNOWN_USAGE,
+            first_token_ms=self._dispatched.first_token_ms,
+            error=error,
+        )
+
+
+def _cost_usd(row: Deployment | None, usage: Usage) -> float | None:
+    """Return what the answer cost, or None where the provider did not count or the price is unknown."""
+    if row is None or usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    return row.cost_usd(usage.input_tokens, usage.output_tokens)
+
+
+def _error_event(failure: ProviderError) -> bytes:
+    """End a stream that broke in the middle as OpenAI does: an `error` object, which SDKs raise."""
+    error = {"message": failure.message, "type": "upstream_error", "param": None, "code": failure.kind}
+    return b"data: " + msgspec.json.encode({"error": error}) + b"\n\n"

@@ -1,0 +1,1 @@
+"""The wire: bodies in, decisions and answers out, errors in OpenAI's shape."""

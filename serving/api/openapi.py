@@ -1,0 +1,51 @@
+"""The OpenAPI page of handlers that read raw bytes: schemas generated from the structs they check with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from serving.api.schemas import ChatBody, FeedbackBody, RouteBody
+
+_BODIES = (RouteBody, ChatBody, FeedbackBody)
+_REFERENCE = "#/components/schemas/{name}"
+
+# path: method, summary, body, what 200 (or 202) holds
+_OPERATIONS: tuple[tuple[str, str, str, type | None, str], ...] = (
+    ("/route", "post", "Decide which deployment should answer, and say why", RouteBody, "The decision"),
+    (
+        "/v1/chat/completions",
+        "post",
+        "Route a chat completion (model `auto`) or pass it to a named deployment",
+        ChatBody,
+        "OpenAI's answer, whole or as server-sent events; the decision is in x-weighbridge-* headers",
+    ),
+    ("/v1/models", "get", "List what `model` may name", None, "OpenAI's list of models"),
+    ("/feedback", "post", "Say what an answer was worth", FeedbackBody, "The id of the feedback"),
+    ("/healthz", "get", "Is the process alive?", None, "Yes"),
+    ("/readyz", "get", "Can it decide and keep a log?", None, "Yes, and with which artifact"),
+    ("/metrics", "get", "Numbers for Prometheus", None, "Text"),
+)
+
+
+def extend(document: dict[str, Any]) -> dict[str, Any]:
+    """Add our operations to FastAPI's document and return it."""
+    references, components = msgspec.json.schema_components(_BODIES, ref_template=_REFERENCE)
+    body_of: dict[type, Any] = dict(zip(_BODIES, references, strict=True))
+    document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+    for path, method, summary, body, answer in _OPERATIONS:
+        operation: dict[str, Any] = {"summary": summary, "responses": _responses(body, answer)}
+        if body is not None:
+            content = {"application/json": {"schema": body_of[body]}}
+            operation["requestBody"] = {"required": True, "content": content}
+        document.setdefault("paths", {}).setdefault(path, {})[method] = operation
+    return document
+
+
+def _responses(body: type | None, answer: str) -> dict[str, Any]:
+    status = "202" if body is FeedbackBody else "200"
+    responses: dict[str, Any] = {status: {"description": answer}}
+    if body is not None:
+        responses["4XX"] = {"description": "An error in OpenAI's shape that names the field"}
+    return responses

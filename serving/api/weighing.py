@@ -1,0 +1,130 @@
+"""From a checked body to what the gateway weighs: sizes, limits and needs that the body itself shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from serving.api.schemas import ChatBody, LimitsBody, Message, Part, RouteBody
+from serving.errors import InvalidRequest
+from serving.routing.request import Limits, estimate_tokens
+from serving.weigher import Weighing
+
+# What OpenAI charges for the framing of a message, and about what an image of middling size costs.
+_TOKENS_PER_MESSAGE = 4
+_TOKENS_PER_ATTACHMENT = 800
+
+# A part's type: the field it must carry, and what a deployment must be able to do to read it.
+_PARTS: dict[str, tuple[str, str | None]] = {
+    "text": ("text", None),
+    "refusal": ("refusal", None),
+    "image_url": ("image_url", "vision"),
+    "input_audio": ("input_audio", "audio"),
+    "file": ("file", "files"),
+}
+
+
+def from_route(body: RouteBody, found: dict[str, Any], *, log_text: bool) -> Weighing:
+    """Return what `POST /route` asks to weigh; raise InvalidRequest where it names no prompt, or two."""
+    if (body.messages is None) == (body.prompt is None):
+        raise InvalidRequest("messages: send either messages or prompt, one of them.", param="messages")
+    if body.prompt is not None:
+        prompt: dict[str, Any] = {"messages": [{"role": "user", "content": body.prompt}]}
+        messages = [Message(role="user", content=body.prompt)]
+    else:
+        prompt, messages = {"messages": found["messages"]}, body.messages or []
+    return _weighing(
+        "/route",
+        body.model,
+        prompt | _extras(found),
+        messages,
+        limits=body,
+        output_tokens=body.max_output_tokens,
+        log_text=log_text,
+    )
+
+
+def from_chat(body: ChatBody, found: dict[str, Any], *, log_text: bool) -> Weighing:
+    """Return what a chat completion asks to weigh."""
+    return _weighing(
+        "/v1/chat/completions",
+        body.model,
+        {"messages": found["messages"]} | _extras(found),
+        body.messages,
+        limits=body.weighbridge or LimitsBody(),
+        output_tokens=body.max_completion_tokens or body.max_tokens,
+        log_text=log_text,
+    )
+
+
+def _weighing(
+    endpoint: str,
+    model: str,
+    prompt: dict[str, Any],
+    messages: list[Message],
+    *,
+    limits: LimitsBody | RouteBody,
+    output_tokens: int | None,
+    log_text: bool,
+) -> Weighing:
+    texts: list[str] = []
+    needs = set(limits.capabilities)
+    attachments = 0
+    for part, need in _parts(messages):
+        texts.append(part)
+        if need is not None:
+            needs.add(need)
+            attachments += 1
+    described = b""
+    if prompt.get("tools"):
+        needs.add("tools")
+        described = msgspec.json.encode(prompt["tools"])
+    if (prompt.get("response_format") or {}).get("type") == "json_schema":
+        needs.add("json_schema")
+    tokens = estimate_tokens("\n".join(texts)) + len(described) // 4
+    return Weighing(
+        endpoint=endpoint,
+        model=model,
+        prompt=prompt,
+        input_tokens=tokens + _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_ATTACHMENT * attachments,
+        output_tokens=output_tokens,
+        limits=Limits(
+            max_cost_usd=limits.max_cost_usd,
+            max_latency_ms=limits.max_latency_ms,
+            quality_floor=limits.quality_floor,
+            capabilities=frozenset(needs),
+            compliance=frozenset(limits.compliance),
+        ),
+        logged_text=msgspec.json.encode(prompt["messages"]).decode() if log_text else None,
+    )
+
+
+def _parts(messages: list[Message]) -> Iterator[tuple[str, str | None]]:
+    """Yield the text of each part with what it takes to read it; raise InvalidRequest on a bad part."""
+    for place, message in enumerate(messages):
+        if isinstance(message.content, str):
+            yield message.content, None
+        for index, part in enumerate(message.content if isinstance(message.content, list) else ()):
+            yield part.text or "", _need(part, f"messages[{place}].content[{index}]")
+
+
+def _need(part: Part, path: str) -> str | None:
+    known = _PARTS.get(part.type)
+    if known is None:
+        kinds = ", ".join(_PARTS)
+        raise InvalidRequest(
+            f"{path}.type: {part.type!r} is not a part that can be sent. Known: {kinds}.",
+            param=f"{path}.type",
+        )
+    field, need = known
+    if getattr(part, field) is None:
+        raise InvalidRequest(
+            f"{path}: a part of type {part.type!r} needs the field {field!r}.", param=f"{path}.{field}"
+        )
+    return need
+
+
+def _extras(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: found[name] for name in ("tools", "response_format") if found.get(name)}

@@ -1,0 +1,181 @@
+"""Builds the whole service from its settings: `create_app` constructs everything, nothing is global."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from classifier.artifact import bundled_models
+from serving.api import openapi
+from serving.api.auth import Keys
+from serving.api.chat import chat
+from serving.api.context import Context
+from serving.api.feedback import feedback
+from serving.api.operations import healthz, metrics, models, readyz
+from serving.api.route import route
+from serving.dispatch.adapter import Adapter
+from serving.dispatch.demo import Demo
+from serving.dispatch.dispatcher import Dispatcher, Patience
+from serving.dispatch.openai_compatible import OpenAICompatible, Timeouts
+from serving.errors import WeighbridgeError
+from serving.gateway import Gateway
+from serving.metrics import Metrics
+from serving.rollout import Rollout
+from serving.settings import Settings, build_catalog, build_policy, keys, server_keys
+from serving.settings.schema import DispatchSettings
+from serving.state.sqlite import SQLiteLog
+from serving.state.writer import LogWriter
+from serving.tables.live import LiveTables
+from serving.weigher import Weigher
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
+    """Return the service, ready to be served; raise ConfigurationError where the settings do not hold."""
+    gateway = build_gateway(settings, environ)
+    app = FastAPI(
+        title="Weighbridge",
+        description="Weighs each prompt and sends it down the cheapest road that can carry it.",
+        lifespan=_lifespan(gateway),
+    )
+    app.state.context = Context(
+        gateway=gateway,
+        keys=Keys(server_keys(settings, environ)),
+        max_body_bytes=settings.server.max_body_bytes,
+        log_text=settings.log.prompts == "text",
+    )
+    # plain routes: handlers read raw bytes, which costs a third of FastAPI's own parsing
+    app.router.routes.extend(_ROUTES)
+    app.add_exception_handler(WeighbridgeError, _render)
+    app.add_exception_handler(HTTPException, _render_http)
+    app.add_exception_handler(ClientDisconnect, _render_gone)
+    app.add_exception_handler(Exception, _render_fault)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
+    """Construct every part and join them; the log is opened, nothing else is started yet."""
+    log = SQLiteLog(settings.log.path)
+    writer = LogWriter(
+        log,
+        queue_size=settings.log.queue_size,
+        flush_interval_ms=settings.log.flush_interval_ms,
+        batch_size=settings.log.batch_size,
+    )
+    adapters: dict[str, Adapter] = {
+        "demo": Demo(speed=settings.dispatch.demo_speed),
+        "openai_compatible": OpenAICompatible(keys(settings, environ), _timeouts(settings.dispatch)),
+    }
+    return Gateway(
+        weigher=build_weigher(settings, environ),
+        dispatcher=Dispatcher(
+            adapters, Patience(settings.dispatch.max_attempts, settings.dispatch.total_timeout_ms)
+        ),
+        writer=writer,
+        log=log,
+        metrics=Metrics(),
+    )
+
+
+def _timeouts(settings: DispatchSettings) -> Timeouts:
+    return Timeouts(
+        connect_ms=settings.connect_timeout_ms,
+        first_byte_ms=settings.first_byte_timeout_ms,
+        idle_ms=settings.idle_timeout_ms,
+    )
+
+
+def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
+    """Construct what a decision needs; touches no log and no provider."""
+    catalog = build_catalog(settings, environ)
+    return Weigher(
+        catalog=catalog,
+        policy=build_policy(settings),
+        rollout=Rollout.load(Path(settings.classifier.models or bundled_models())),
+        tables=LiveTables(
+            catalog,
+            latency_decay=settings.tables.latency_decay,
+            failure_threshold=settings.tables.failure_threshold,
+            cooldown_s=settings.tables.cooldown_s,
+        ),
+        expected_output_tokens=settings.routing.expected_output_tokens,
+    )
+
+
+_ROUTES = (
+    Route("/route", route, methods=["POST"]),
+    Route("/v1/chat/completions", chat, methods=["POST"]),
+    Route("/v1/models", models, methods=["GET"]),
+    Route("/feedback", feedback, methods=["POST"]),
+    Route("/healthz", healthz, methods=["GET"]),
+    Route("/readyz", readyz, methods=["GET"]),
+    Route("/metrics", metrics, methods=["GET"]),
+)
+
+
+def _lifespan(gateway: Gateway) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        gateway.writer.start()
+        try:
+            yield
+        finally:
+            await gateway.close()
+
+    return lifespan
+
+
+def _render(request: Request, error: Exception) -> Response:
+    if not isinstance(error, WeighbridgeError):
+        return _render_fault(request, error)
+    return _error(error.status, error.to_openai(), error.headers)
+
+
+def _render_http(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    known = ", ".join(sorted(row.path for row in _ROUTES))
+    message = {
+        404: f"There is nothing at {request.url.path}. Known paths: {known}.",
+        405: f"{request.method} is not for {request.url.path}.",
+    }.get(status, "The request could not be handled.")
+    code = {404: "unknown_url", 405: "method_not_allowed"}.get(status)
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    return _error(status, WeighbridgeError(message).to_openai("invalid_request_error", code), headers)
+
+
+def _render_gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)
+
+
+def _render_fault(request: Request, error: Exception) -> Response:
+    """A fault of ours: the caller learns that it is not theirs, the log keeps the trace."""
+    _log.error("A request to %s failed", request.url.path, exc_info=error)
+    fault = WeighbridgeError("Weighbridge failed on this request. The service's own log has the details.")
+    return _error(500, fault.to_openai(), {})
+
+
+def _error(status: int, body: dict[str, Any], headers: Mapping[str, str]) -> Response:
+    content = msgspec.json.encode(body)
+    return Response(content, status_code=status, media_type="application/json", headers=headers)
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        app.openapi_schema = openapi.extend(document)
+    return app.openapi_schema

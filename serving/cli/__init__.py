@@ -1,0 +1,1 @@
+"""The commands of `weighbridge` that serve; `weighbridge.py` mounts them."""

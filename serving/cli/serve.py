@@ -1,0 +1,87 @@
+"""`weighbridge serve`: start the service and say how to talk to it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+import click
+import uvicorn
+
+from serving.app import create_app
+from serving.errors import ConfigurationError
+from serving.settings import load_settings
+
+_BANNER = """\
+Weighbridge is weighing on {base}  (artifact {artifact}, {deployments} deployments, log {log})
+
+Point an OpenAI SDK at it:   base_url="{base}/v1"   api_key="{key}"   model="auto"
+
+Try:
+  curl -s {base}/route -d '{{"prompt": "What is the capital of France?"}}'
+  curl -s {base}/v1/chat/completions -d '{{"model": "auto", "messages": \
+[{{"role": "user", "content": "Prove that the square root of 2 is irrational."}}]}}'
+  curl -sN {base}/v1/chat/completions -d '{{"model": "auto", "stream": true, "messages": \
+[{{"role": "user", "content": "Say hello."}}]}}'
+"""
+
+
+@click.command()
+@click.option("--host", help="Address to listen on; default from the settings.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings; default ./weighbridge.toml.")
+def serve(host: str | None, port: int | None, config: Path | None) -> None:
+    """Start the service; without settings it serves three demo deployments, no key needed."""
+    try:
+        settings = load_settings(config, os.environ)
+        app = create_app(settings, os.environ)
+    except ConfigurationError as error:
+        raise click.ClickException(error.message) from error
+    listening = _listen(host or settings.server.host, settings.server.port if port is None else port)
+    address, bound = listening.getsockname()[:2]
+    gateway = app.state.context.gateway
+    banner = _BANNER.format(
+        base=f"http://{address}:{bound}",
+        artifact=gateway.rollout.artifact,
+        deployments=len(gateway.catalog),
+        log=settings.log.path,
+        key="<one of your keys>" if app.state.context.keys.required else "unused",
+    )
+    config_ = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        http="httptools",
+        timeout_graceful_shutdown=settings.server.shutdown_grace_s,
+    )
+    _Server(config_, banner).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Prints the banner once requests can be answered."""
+
+    def __init__(self, config: uvicorn.Config, banner: str) -> None:
+        super().__init__(config)
+        self._banner = banner
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell the person who started it."""
+        await super().startup(sockets)
+        if self.started:
+            click.echo(self._banner)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        taken = error.errno == errno.EADDRINUSE
+        hint = "Stop what uses it, or choose another with --port." if taken else "Check server.host."
+        raise click.ClickException(f"Cannot listen on {host}:{port}: {error.strerror}. {hint}") from error
+    return listening

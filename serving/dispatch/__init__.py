@@ -1,0 +1,1 @@
+"""The providers: one call in, one answer or one error out, whatever the provider's dialect."""

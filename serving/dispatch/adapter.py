@@ -1,0 +1,48 @@
+"""The seam of the providers: what an adapter must do, and the one error it may raise."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from serving.dispatch.completion import Call, Stream, Whole
+from serving.routing.catalog import Deployment
+
+
+class ProviderError(Exception):
+    """A provider did not answer, or answered with an error.
+
+    `kind` is one of authentication, permission, not_found, invalid_request, context_length,
+    content_filter, rate_limit, overloaded, timeout, upstream. `retryable` says that another
+    deployment may do better: never for an error that is the caller's own.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        status: int | None = None,
+        retryable: bool,
+        retry_after_s: float | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.status = status
+        self.retryable = retryable
+        self.retry_after_s = retry_after_s
+        self.body = body
+
+
+class Adapter(Protocol):
+    """Speaks one provider dialect."""
+
+    async def complete(self, deployment: Deployment, call: Call) -> Whole:
+        """Return the whole answer, or raise ProviderError."""
+
+    async def stream(self, deployment: Deployment, call: Call) -> Stream:
+        """Return an open stream once the provider accepted the call, or raise ProviderError."""
+
+    async def close(self) -> None:
+        """Release what is open."""

@@ -1,0 +1,150 @@
+"""The journeys of a request through the house: weigh, decide, dispatch, remember. Read this first.
+
+route:  body → prediction → snapshot → decide → log → decision
+chat:   the same → dispatch to the ranking, best first → answer → one outcome → tables, log
+feedback: what someone thought of an answer → log
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from classifier.tiers import required_tier
+from serving.answer import Answer, Journey
+from serving.dispatch.completion import Call
+from serving.dispatch.dispatcher import DispatchCancelled, Dispatcher, DispatchFailed
+from serving.errors import NoEligibleDeployment, NoHealthyDeployment, NotFound
+from serving.metrics import Metrics
+from serving.records import DecisionRecord, Feedback, Outcome, Record
+from serving.routing.explanation import as_dict
+from serving.routing.router import Decision
+from serving.state.interface import DecisionLog
+from serving.state.writer import LogWriter
+from serving.weigher import Decided, Weigher, Weighing
+
+# How long a shutdown may take to write what is still queued.
+_CLOSE_TIMEOUT_S = 10.0
+
+
+class Gateway:
+    """Joins the classifier, the tables, the decision, the providers and the log."""
+
+    def __init__(
+        self,
+        *,
+        weigher: Weigher,
+        dispatcher: Dispatcher,
+        writer: LogWriter,
+        log: DecisionLog,
+        metrics: Metrics,
+    ) -> None:
+        self.weigher = weigher
+        self.catalog = weigher.catalog
+        self.rollout = weigher.rollout
+        self.metrics = metrics
+        self.writer = writer
+        self._dispatcher = dispatcher
+        self._log = log
+
+    def route(self, weighing: Weighing) -> Decided:
+        """Decide and log; raise where the model is unknown or nothing may serve the request."""
+        decided = self.weigher.weigh(weighing)
+        self._remember(weighing, decided)
+        if decided.decision.chosen is None:
+            raise _refusal(decided.decision)
+        return decided
+
+    async def chat(self, weighing: Weighing, call: Call) -> Answer:
+        """Decide, dispatch to the best that answers, and return its answer, open where it is a stream."""
+        started = time.perf_counter()
+        decided = self.route(weighing)
+        ranking = [self.catalog.deployments[row.deployment] for row in decided.decision.ranking]
+        journey = Journey(decided, self.catalog, self.finished, streamed=call.stream, started=started)
+        try:
+            dispatched = await self._dispatcher.dispatch(ranking, call)
+        except DispatchFailed as failure:
+            journey.finish("error", failure.attempts, error=failure.kind)
+            raise
+        except DispatchCancelled as gone:
+            journey.finish("cancelled", gone.attempts)
+            raise
+        answer = Answer(decided, dispatched, journey)
+        if dispatched.whole is not None:
+            journey.finish("ok", dispatched.attempts, dispatched.whole.usage)
+        return answer
+
+    async def feedback(self, given: Feedback) -> None:
+        """Store feedback against its decision; raise NotFound where there is none of that id."""
+        await asyncio.to_thread(self.writer.flush, 5.0)
+        if not await asyncio.to_thread(self._log.has_decision, given.decision_id):
+            raise NotFound(
+                f"There is no decision {given.decision_id!r} in this log. "
+                "Send the id of the x-weighbridge-decision-id header or of /route's answer.",
+                param="decision_id",
+            )
+        self.remember(given)
+
+    def remember(self, record: Record) -> None:
+        """Hand a record to the log's queue; a full queue drops and counts it, nobody waits."""
+        self.writer.append(record)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Take in how a dispatched request ended."""
+        self.weigher.tables.record(outcome)
+        self.metrics.finished(outcome)
+        self.remember(outcome)
+
+    async def close(self) -> None:
+        """Let go of the providers, then write what is queued and stop."""
+        await self._dispatcher.close()
+        await asyncio.to_thread(self.writer.close, _CLOSE_TIMEOUT_S)
+        self._log.close()
+
+    def _remember(self, weighing: Weighing, decided: Decided) -> None:
+        decision = decided.decision
+        prediction = decision.prediction
+        chosen = decision.chosen
+        needs = required_tier(prediction.sufficiency, prediction.tiers)
+        name = chosen.deployment if chosen else None
+        self.metrics.decided(weighing.endpoint, name, needs, decision.reason, decided.decide_ms / 1000.0)
+        self.remember(
+            DecisionRecord(
+                decision_id=decision.request.decision_id,
+                created_at=time.time(),
+                endpoint=weighing.endpoint,
+                requested_model=weighing.model,
+                deployment=name,
+                tier=chosen.tier if chosen else None,
+                reason=decision.reason,
+                propensity=decision.propensity,
+                tiers=prediction.tiers,
+                sufficiency=prediction.sufficiency,
+                prediction_source=prediction.source,
+                artifact=prediction.artifact,
+                policy=decision.policy_version,
+                snapshot=decision.snapshot_version,
+                input_tokens=decision.request.input_tokens,
+                expected_output_tokens=decision.request.expected_output_tokens,
+                expected_cost_usd=chosen.token_cost_usd if chosen else None,
+                expected_latency_ms=chosen.latency_ms if chosen else None,
+                expected_quality=chosen.quality if chosen else None,
+                decide_ms=decided.decide_ms,
+                explanation=as_dict(decision),
+                prompt=weighing.logged_text,
+            )
+        )
+
+
+def _refusal(decision: Decision) -> NoEligibleDeployment | NoHealthyDeployment:
+    """Name every deployment's reason; where only health stands in the way, trying again may help."""
+    reasons = [
+        {"deployment": row.deployment, "code": row.code, "reason": row.reason} for row in decision.rejected
+    ]
+    told = "; ".join(f"{row.deployment}: {row.reason}" for row in decision.rejected)
+    decision_id = decision.request.decision_id
+    if any(row.code == "unavailable" for row in decision.rejected):
+        message = f"No deployment that may serve this request is up ({decision_id}). {told}"
+        return NoHealthyDeployment(message, detail=reasons)
+    message = f"No deployment may serve this request ({decision_id}). {told or 'The catalog is empty.'}"
+    return NoEligibleDeployment(message, detail=reasons)

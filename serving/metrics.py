@@ -1,0 +1,72 @@
+"""The numbers a monitor scrapes. Labels are bounded: names from the catalog, tiers, a few fixed words."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from serving.records import Outcome
+
+_DECIDE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
+_ANSWER_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+
+class Metrics:
+    """One registry per application; nothing is global."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._decisions = Counter(
+            "weighbridge_decisions",
+            "Decisions by what was chosen and why",
+            ["endpoint", "deployment", "required_tier", "reason"],
+            registry=self.registry,
+        )
+        self._decide = Histogram(
+            "weighbridge_decide_seconds",
+            "Time to weigh and decide",
+            buckets=_DECIDE_SECONDS,
+            registry=self.registry,
+        )
+        self._outcomes = Counter(
+            "weighbridge_outcomes",
+            "Dispatched requests by how they ended",
+            ["deployment", "status"],
+            registry=self.registry,
+        )
+        self._answer = Histogram(
+            "weighbridge_answer_seconds",
+            "Time from request to the end of the answer",
+            ["deployment"],
+            buckets=_ANSWER_SECONDS,
+            registry=self.registry,
+        )
+        self._spend = Counter(
+            "weighbridge_cost_usd", "Dollars spent on answers", ["deployment"], registry=self.registry
+        )
+        self._log_records = Gauge(
+            "weighbridge_log_records",
+            "Records of the decision log by state",
+            ["state"],
+            registry=self.registry,
+        )
+
+    def decided(
+        self, endpoint: str, deployment: str | None, required_tier: str, reason: str, seconds: float
+    ) -> None:
+        """Count one decision."""
+        self._decisions.labels(endpoint, deployment or "none", required_tier, reason).inc()
+        self._decide.observe(seconds)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Count one outcome with its time and its money."""
+        deployment = outcome.deployment or "none"
+        self._outcomes.labels(deployment, outcome.status).inc()
+        self._answer.labels(deployment).observe(outcome.latency_ms / 1000.0)
+        if outcome.cost_usd:
+            self._spend.labels(deployment).inc(outcome.cost_usd)
+
+    def render(self, *, queued: int, written: int, dropped: int) -> bytes:
+        """Return everything in Prometheus' text format, with the log's state of this moment."""
+        for state, number in (("queued", queued), ("written", written), ("dropped", dropped)):
+            self._log_records.labels(state).set(number)
+        return generate_latest(self.registry)

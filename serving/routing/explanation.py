@@ -1,0 +1,75 @@
+"""A decision told to a person, and to a program: the same sum of dollars, row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from classifier.tiers import required_tier
+
+from serving.routing.router import Decision
+from serving.routing.scoring import Candidate
+
+
+def as_dict(decision: Decision) -> dict[str, Any]:
+    """Return the decision as plain values, the shape of `POST /route` and of the log's explanation."""
+    chosen = decision.chosen
+    prediction = decision.prediction
+    return {
+        "decision_id": decision.request.decision_id,
+        "deployment": chosen.deployment if chosen else None,
+        "tier": chosen.tier if chosen else None,
+        "reason": decision.reason,
+        "required_tier": required_tier(prediction.sufficiency, prediction.tiers),
+        "sufficiency": dict(zip(prediction.tiers, prediction.sufficiency, strict=True)),
+        "prediction_source": prediction.source,
+        "ranking": [_candidate(row) for row in decision.ranking],
+        "rejected": [
+            {"deployment": row.deployment, "code": row.code, "reason": row.reason}
+            for row in decision.rejected
+        ],
+        "input_tokens": decision.request.input_tokens,
+        "expected_output_tokens": decision.request.expected_output_tokens,
+        "quality_floor": decision.quality_floor,
+        "propensity": decision.propensity,
+        "artifact": prediction.artifact,
+        "policy": decision.policy_version,
+        "snapshot": decision.snapshot_version,
+    }
+
+
+def _candidate(row: Candidate) -> dict[str, Any]:
+    known = row.token_cost_usd is not None
+    return {
+        "deployment": row.deployment,
+        "tier": row.tier,
+        "quality": row.quality,
+        "latency_ms": row.latency_ms,
+        "token_cost_usd": row.token_cost_usd,
+        "waiting_cost_usd": row.waiting_cost_usd,
+        "lost_quality_cost_usd": row.lost_quality_cost_usd,
+        "total_usd": row.total_usd if known else None,
+    }
+
+
+def as_text(decision: Decision) -> str:
+    """Return the decision as lines that a person can check by adding up."""
+    prediction = decision.prediction
+    enough = ", ".join(
+        f"{tier} {share:.0%}" for tier, share in zip(prediction.tiers, prediction.sufficiency, strict=True)
+    )
+    names = [row.deployment for row in decision.ranking] + [row.deployment for row in decision.rejected]
+    width = max((len(name) for name in names), default=0)
+    needs = required_tier(prediction.sufficiency, prediction.tiers)
+    lines = [f"needs {needs} (enough: {enough}; artifact {prediction.artifact})", ""]
+    for place, row in enumerate(decision.ranking):
+        mark = "   chosen" if place == 0 else ""
+        lines.append(f"{row.deployment:<{width}}   {_sum(row)}{mark}")
+    lines += [f"{row.deployment:<{width}}   {row.reason}" for row in decision.rejected]
+    return "\n".join(lines)
+
+
+def _sum(row: Candidate) -> str:
+    parts = f"${row.waiting_cost_usd:.5f} waiting + ${row.lost_quality_cost_usd:.5f} lost quality"
+    if row.token_cost_usd is None:
+        return f"quality {row.quality:.2f}   price unknown + {parts}"
+    return f"quality {row.quality:.2f}   ${row.token_cost_usd:.5f} tokens + {parts} = ${row.total_usd:.5f}"

@@ -1,0 +1,15 @@
+"""What a team decides once: one TOML file over visible defaults, checked whole before anything starts."""
+
+from serving.settings.catalog import build_catalog, build_policy, keys, server_keys, switched_off
+from serving.settings.load import load_settings
+from serving.settings.schema import Settings
+
+__all__ = [
+    "Settings",
+    "build_catalog",
+    "build_policy",
+    "keys",
+    "load_settings",
+    "server_keys",
+    "switched_off",
+]

@@ -1,0 +1,87 @@
+"""From settings and environment to what is usable here: the catalog, the policy, the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from serving.errors import ConfigurationError
+from serving.routing.catalog import Catalog, Deployment
+from serving.routing.policy import Policy
+from serving.settings.schema import DeploymentSettings, Settings
+
+_STEPS_ASIDE = "a demo, which answers only by name once a real deployment is usable"
+
+
+def build_catalog(settings: Settings, environ: Mapping[str, str]) -> Catalog:
+    """Return the deployments that are usable here; raise ConfigurationError where there is none.
+
+    Demo deployments step aside for `auto` as soon as a real one is usable.
+    """
+    off = switched_off(settings, environ)
+    usable = [row for row in settings.deployments if row.name not in off]
+    if not usable:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in off.items())
+        raise ConfigurationError(
+            f"{settings.source}: no deployment is usable. {reasons or 'There is none.'} "
+            "Add a [[deployments]] row, set a key, or set catalog.include_defaults = true."
+        )
+    has_real = any(row.adapter != "demo" for row in usable)
+    return Catalog({row.name: _deployment(row, settings, has_real) for row in usable})
+
+
+def switched_off(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return, per deployment that is not usable here, what to do about it."""
+    return {
+        row.name: f"set {row.api_key_env}"
+        for row in settings.deployments
+        if row.api_key_env is not None and not environ.get(row.api_key_env, "").strip()
+    }
+
+
+def build_policy(settings: Settings) -> Policy:
+    """Return the policy of the settings."""
+    return Policy(**settings.policy.model_dump())
+
+
+def keys(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the providers' keys by the name of their environment variable, those that are set."""
+    names = {row.api_key_env for row in settings.deployments if row.api_key_env is not None}
+    found = {name: environ.get(name, "").strip() for name in sorted(names)}
+    return {name: _header_safe(name, key) for name, key in found.items() if key}
+
+
+def server_keys(settings: Settings, environ: Mapping[str, str]) -> frozenset[str]:
+    """Return the keys that callers may use; empty means that everyone may call."""
+    name = settings.server.api_keys_env
+    given = environ.get(name, "") if name else ""
+    return frozenset(_header_safe(name, key.strip()) for key in given.split(",") if key.strip())
+
+
+def _deployment(row: DeploymentSettings, settings: Settings, has_real: bool) -> Deployment:
+    return Deployment(
+        name=row.name,
+        model=row.model or row.name,
+        adapter=row.adapter,
+        tier=row.tier,
+        quality=settings.quality_prior[row.tier] | row.quality,
+        base_url=row.base_url.rstrip("/"),
+        api_key_env=row.api_key_env,
+        usd_per_million_input=row.usd_per_million_input,
+        usd_per_million_output=row.usd_per_million_output,
+        context_window_tokens=row.context_window_tokens,
+        max_output_tokens=row.max_output_tokens,
+        capabilities=frozenset(row.capabilities),
+        compliance=frozenset(row.compliance),
+        first_token_ms=row.first_token_ms,
+        output_tokens_per_second=row.output_tokens_per_second,
+        by_name_only=_STEPS_ASIDE if row.adapter == "demo" and has_real else None,
+    )
+
+
+def _header_safe(name: str, key: str) -> str:
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ConfigurationError(
+            f"The environment variable {name} holds characters that no HTTP header can carry. "
+            "Set it to the bare key."
+        )
+    return key

@@ -1,0 +1,254 @@
+"""The shape of the settings, checked by pydantic; every default and its meaning stands in `defaults.toml`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    Strict,
+    ValidationInfo,
+    field_validator,
+)
+
+from serving.settings.vocabulary import (
+    ADAPTERS,
+    CAPABILITIES,
+    COMPLIANCE_TAGS,
+    OWN_TAG_PREFIX,
+    did_you_mean,
+)
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Dollars = Annotated[float, Field(ge=0)]
+Tokens = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
+Words = Annotated[tuple[str, ...], Strict(False)]
+
+_ENVIRONMENT_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+# names travel in HTTP headers
+_DEPLOYMENT_NAME = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ServerSettings(_Section):
+    """`[server]`: where the service listens and who may call it."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=0, le=65535)]
+    max_body_bytes: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    api_keys_env: str
+    shutdown_grace_s: Annotated[int, Field(ge=0, le=3600)]
+
+    @field_validator("api_keys_env")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        return environment_name(name) if name else name
+
+
+class ClassifierSettings(_Section):
+    """`[classifier]`: where the artifacts lie."""
+
+    models: str
+
+
+class LogSettings(_Section):
+    """`[log]`: the decision log and the queue before it."""
+
+    path: Annotated[Path, Strict(False)]
+    prompts: Literal["none", "text"]
+    queue_size: Annotated[int, Field(ge=1, le=10_000_000)]
+    flush_interval_ms: Milliseconds
+    batch_size: Annotated[int, Field(ge=1, le=100_000)]
+
+    @field_validator("path")
+    @classmethod
+    def _names_a_file(cls, path: Path) -> Path:
+        if not path.name or "\0" in str(path):
+            raise ValueError("must name a file, e.g. 'weighbridge-data/decisions.db'")
+        return path.expanduser()
+
+
+class PolicySettings(_Section):
+    """`[policy]`: what a team pays for quality and time."""
+
+    quality_floor: Share
+    usd_per_second: Dollars
+    usd_per_lost_quality: Dollars
+
+
+class RoutingSettings(_Section):
+    """`[routing]`: what a decision assumes before it knows."""
+
+    expected_output_tokens: Tokens
+
+
+class DispatchSettings(_Section):
+    """`[dispatch]`: how long a provider may take, and how many are tried."""
+
+    connect_timeout_ms: Milliseconds
+    first_byte_timeout_ms: Milliseconds
+    idle_timeout_ms: Milliseconds
+    total_timeout_ms: Milliseconds
+    max_attempts: Annotated[int, Field(ge=1, le=100)]
+    demo_speed: Annotated[float, Field(gt=0, le=1_000_000)]
+
+
+class TablesSettings(_Section):
+    """`[tables]`: how the live numbers remember and forget."""
+
+    latency_decay: Annotated[float, Field(ge=0, lt=1)]
+    failure_threshold: Annotated[int, Field(ge=1, le=1_000_000)]
+    cooldown_s: Annotated[float, Field(ge=0, le=86_400)]
+
+
+class CatalogSettings(_Section):
+    """`[catalog]`: whether the built-in deployments take part."""
+
+    include_defaults: bool
+
+
+class DeploymentSettings(_Section):
+    """One `[[deployments]]` row; what is left out is unknown, and unknown never counts as good."""
+
+    name: str
+    model: Annotated[str, Field(min_length=1)] | None = None
+    adapter: str
+    tier: str
+    base_url: str = Field(default="", validate_default=True)
+    api_key_env: str | None = None
+    quality: dict[str, Share] = Field(default_factory=dict)
+    usd_per_million_input: Dollars | None = None
+    usd_per_million_output: Dollars | None = None
+    context_window_tokens: Tokens | None = None
+    max_output_tokens: Tokens | None = None
+    capabilities: Words = ()
+    compliance: Words = ()
+    first_token_ms: Annotated[float, Field(gt=0, le=86_400_000)] | None = None
+    output_tokens_per_second: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, name: str) -> str:
+        if name == "auto":
+            raise ValueError("is the word that asks to be routed; choose another name")
+        if not _DEPLOYMENT_NAME.fullmatch(name):
+            raise ValueError("must be 1 to 200 printable ASCII characters without spaces")
+        return name
+
+    @field_validator("adapter")
+    @classmethod
+    def _is_an_adapter(cls, adapter: str) -> str:
+        return _known(adapter, ADAPTERS)
+
+    @field_validator("tier")
+    @classmethod
+    def _is_a_tier(cls, tier: str, info: ValidationInfo) -> str:
+        return _known(tier, _tiers(info))
+
+    @field_validator("quality")
+    @classmethod
+    def _has_known_tiers(cls, quality: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        for tier in quality:
+            _known(tier, _tiers(info))
+        return quality
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _is_a_name(cls, name: str | None) -> str | None:
+        return None if name is None else environment_name(name)
+
+    @field_validator("capabilities")
+    @classmethod
+    def _are_capabilities(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_known(word, CAPABILITIES) for word in words)
+
+    @field_validator("compliance")
+    @classmethod
+    def _are_tags(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        own = f"A tag of your own starts with {OWN_TAG_PREFIX!r}."
+        return tuple(
+            word
+            if word.startswith(OWN_TAG_PREFIX) and len(word) > len(OWN_TAG_PREFIX)
+            else _known(word, COMPLIANCE_TAGS, own)
+            for word in words
+        )
+
+    @field_validator("base_url")
+    @classmethod
+    def _can_be_reached(cls, url: str, info: ValidationInfo) -> str:
+        # without an adapter that is known nobody can tell whether an address is needed
+        return _checked_url(url) if info.data.get("adapter", "demo") != "demo" else url
+
+
+class Settings(_Section):
+    """Everything a team can set; frozen, and without secrets: those stay in the environment."""
+
+    server: ServerSettings
+    classifier: ClassifierSettings
+    log: LogSettings
+    policy: PolicySettings
+    routing: RoutingSettings
+    dispatch: DispatchSettings
+    tables: TablesSettings
+    quality_prior: dict[str, dict[str, Share]]
+    catalog: CatalogSettings
+    deployments: Annotated[tuple[DeploymentSettings, ...], Strict(False)]
+    _source: str = PrivateAttr("the built-in defaults")
+
+    @field_validator("quality_prior")
+    @classmethod
+    def _is_complete(cls, prior: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        for tier, quality in prior.items():
+            if strange := set(quality) ^ set(prior):
+                raise ValueError(
+                    f"row {tier!r} and the tiers differ in {', '.join(sorted(strange))}: "
+                    "each tier needs a row, each row a number per tier"
+                )
+        return prior
+
+    @property
+    def source(self) -> str:
+        """Return the file the settings came from, in words."""
+        return self._source
+
+
+def environment_name(name: str) -> str:
+    """Return the name if it can be one of an environment variable; it may be a key by mistake."""
+    if not _ENVIRONMENT_NAME.fullmatch(name):
+        raise ValueError(
+            "must be the name of an environment variable in capitals, e.g. OPENAI_API_KEY, not the key itself"
+        )
+    return name
+
+
+def _known(word: str, known: tuple[str, ...], more: str = "") -> str:
+    if word not in known:
+        raise ValueError(f"{word!r} is not known. {did_you_mean(word, known)} {more}".rstrip())
+    return word
+
+
+def _tiers(info: ValidationInfo) -> tuple[str, ...]:
+    return tuple((info.context or {}).get("tiers", ()))
+
+
+def _checked_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        raise ValueError("must be an address such as https://api.openai.com/v1")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must hold no key, query or fragment; a key comes from api_key_env")
+    return url

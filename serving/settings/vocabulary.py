@@ -1,0 +1,40 @@
+"""The words a row of the catalog may use, so that a typo is an error and never a silent rejection."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+ADAPTERS = ("demo", "openai_compatible")
+
+CAPABILITIES = (
+    "tools",
+    "parallel_tools",
+    "json_schema",
+    "vision",
+    "audio",
+    "files",
+    "streaming",
+    "reasoning",
+)
+
+# Where data is processed, which rules the provider is contractually cleared for, what it promises.
+COMPLIANCE_TAGS = (
+    *("eu", "us", "uk", "ch", "ca", "au", "jp", "in"),
+    *("gdpr", "hipaa", "ccpa", "soc2", "iso27001", "pci_dss", "fedramp"),
+    *("zero_retention", "no_training"),
+)
+
+OWN_TAG_PREFIX = "x-"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a sentence that names the closest known word, then all of them.
+
+    >>> did_you_mean("visoin", ["vision", "tools"])
+    "Did you mean 'vision'? Known: vision, tools."
+    """
+    words = list(known)
+    close = difflib.get_close_matches(word.lower(), words, n=1)
+    meant = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{meant}Known: {', '.join(words)}."

@@ -1,0 +1,1 @@
+"""The memory: the decision log, which is the truth, behind a queue that nobody waits for."""

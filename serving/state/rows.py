@@ -1,0 +1,108 @@
+"""The shapes a record takes on its way through the log: plain values in, documented dictionaries out.
+
+`docs/decision-log.md` describes the dictionaries; a change of shape needs a new `EXPORT_SCHEMA`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from serving.records import DecisionRecord, Feedback, Outcome
+
+EXPORT_SCHEMA = "weighbridge.decision-log/1"
+
+Row = Mapping[str, Any]
+
+# The order of these names is the order of the columns.
+DECISION_COLUMNS = (
+    "decision_id", "created_at", "endpoint", "requested_model", "deployment", "tier", "reason",
+    "propensity", "sufficiency", "prediction_source", "artifact", "policy", "snapshot", "input_tokens",
+    "expected_output_tokens", "expected_cost_usd", "expected_latency_ms", "expected_quality", "decide_ms",
+    "explanation", "prompt",
+)  # fmt: skip
+OUTCOME_COLUMNS = (
+    "decision_id", "finished_at", "status", "deployment", "streamed", "input_tokens", "output_tokens",
+    "cached_input_tokens", "cost_usd", "first_token_ms", "latency_ms", "attempts", "error",
+)  # fmt: skip
+FEEDBACK_COLUMNS = ("feedback_id", "decision_id", "created_at", "source", "score", "label", "comment")
+
+
+def decision_values(record: DecisionRecord) -> tuple[Any, ...]:
+    """Return a decision's values in the order of DECISION_COLUMNS."""
+    sufficiency = dict(zip(record.tiers, record.sufficiency, strict=True))
+    as_json = {"sufficiency": _to_json(sufficiency), "explanation": _to_json(record.explanation)}
+    return tuple(
+        _storable(as_json[name] if name in as_json else getattr(record, name)) for name in DECISION_COLUMNS
+    )
+
+
+def outcome_values(record: Outcome) -> tuple[Any, ...]:
+    """Return an outcome's values in the order of OUTCOME_COLUMNS."""
+    special = {
+        "input_tokens": record.usage.input_tokens,
+        "output_tokens": record.usage.output_tokens,
+        "cached_input_tokens": record.usage.cached_input_tokens,
+        "attempts": _to_json([asdict(attempt) for attempt in record.attempts]),
+    }
+    return tuple(
+        _storable(special[name] if name in special else getattr(record, name)) for name in OUTCOME_COLUMNS
+    )
+
+
+def feedback_values(record: Feedback) -> tuple[Any, ...]:
+    """Return feedback's values in the order of FEEDBACK_COLUMNS."""
+    return tuple(_storable(getattr(record, name)) for name in FEEDBACK_COLUMNS)
+
+
+def exported(decision: Row, outcome: Row | None, feedback: Iterable[Row]) -> dict[str, Any]:
+    """Return one decision with all that followed, as it is exported."""
+    shown = {name: decision[name] for name in DECISION_COLUMNS}
+    shown["sufficiency"] = msgspec.json.decode(shown["sufficiency"])
+    shown["explanation"] = msgspec.json.decode(shown["explanation"])
+    return {
+        "schema": EXPORT_SCHEMA,
+        **shown,
+        "outcome": None if outcome is None else _outcome(outcome),
+        "feedback": [_without_decision_id(row, FEEDBACK_COLUMNS) for row in feedback],
+    }
+
+
+def _outcome(row: Row) -> dict[str, Any]:
+    shown = _without_decision_id(row, OUTCOME_COLUMNS)
+    shown["streamed"] = bool(shown["streamed"])
+    shown["attempts"] = msgspec.json.decode(shown["attempts"])
+    return shown
+
+
+def _without_decision_id(row: Row, columns: Iterable[str]) -> dict[str, Any]:
+    return {name: row[name] for name in columns if name != "decision_id"}
+
+
+def _to_json(value: Any) -> str:
+    """Encode plain values; what is not a number (NaN, infinity) becomes null, as JSON has no word for it."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_cleaned(value)).decode()
+
+
+def _cleaned(value: Any) -> Any:
+    """Return the value with lone surrogates replaced, however deep they sit."""
+    if isinstance(value, str):
+        return _storable(value)
+    if isinstance(value, Mapping):
+        return {_cleaned(key): _cleaned(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(inner) for inner in value]
+    return value
+
+
+def _storable(value: Any) -> Any:
+    """Replace lone surrogates, which JSON lets in and no database takes."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode()
+    return value

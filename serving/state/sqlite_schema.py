@@ -1,0 +1,94 @@
+"""The tables of the SQLite log, their version, and the refusal of a file that is not such a log."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from serving.errors import ConfigurationError
+from serving.state.rows import DECISION_COLUMNS, FEEDBACK_COLUMNS, OUTCOME_COLUMNS
+
+SCHEMA_VERSION = 1
+
+# "WBLG": tells our file from any other SQLite database.
+_APPLICATION_ID = 0x57424C47
+
+# No foreign keys: where a full queue dropped a decision, its outcome must still be storable.
+_TABLES = (
+    """CREATE TABLE decisions (
+        decision_id TEXT NOT NULL UNIQUE, created_at REAL NOT NULL,
+        endpoint TEXT NOT NULL, requested_model TEXT NOT NULL,
+        deployment TEXT, tier TEXT, reason TEXT NOT NULL, propensity REAL NOT NULL,
+        sufficiency TEXT NOT NULL, prediction_source TEXT NOT NULL, artifact TEXT NOT NULL,
+        policy TEXT NOT NULL, snapshot TEXT NOT NULL,
+        input_tokens INTEGER NOT NULL, expected_output_tokens INTEGER NOT NULL,
+        expected_cost_usd REAL, expected_latency_ms REAL, expected_quality REAL,
+        decide_ms REAL NOT NULL, explanation TEXT NOT NULL, prompt TEXT)""",
+    """CREATE TABLE outcomes (
+        decision_id TEXT NOT NULL UNIQUE, finished_at REAL NOT NULL,
+        status TEXT NOT NULL, deployment TEXT, streamed INTEGER NOT NULL,
+        input_tokens INTEGER, output_tokens INTEGER, cached_input_tokens INTEGER,
+        cost_usd REAL, first_token_ms REAL, latency_ms REAL NOT NULL,
+        attempts TEXT NOT NULL, error TEXT)""",
+    """CREATE TABLE feedback (
+        feedback_id TEXT NOT NULL UNIQUE, decision_id TEXT NOT NULL, created_at REAL NOT NULL,
+        source TEXT NOT NULL, score REAL, label TEXT, comment TEXT)""",
+    "CREATE INDEX decisions_by_time ON decisions (created_at)",
+    "CREATE INDEX feedback_by_decision ON feedback (decision_id)",
+)
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    # DO NOTHING names the id alone: OR IGNORE would hide a missing value as well
+    marks = ",".join("?" * len(columns))
+    return f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks}) ON CONFLICT ({columns[0]}) DO NOTHING"  # noqa: S608
+
+
+INSERTS = {
+    "decisions": _insert("decisions", DECISION_COLUMNS),
+    "outcomes": _insert("outcomes", OUTCOME_COLUMNS),
+    "feedback": _insert("feedback", FEEDBACK_COLUMNS),
+}
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Create the tables in an empty file; refuse one that is something else, or newer than this code."""
+    if _number(connection, "schema_version") != 0:
+        _refuse_foreign(connection, path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if _number(connection, "user_version") == 0:
+        _create_tables(connection)
+    for table in INSERTS:
+        # touches the root of each table, which finds a file cut short at start rather than at night
+        connection.execute(f"SELECT max(rowid) FROM {table}")  # noqa: S608
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    if _number(connection, "application_id") != _APPLICATION_ID:
+        raise ConfigurationError(
+            f"{str(path)!r} is an SQLite database of something else. Set log.path to a file of its own."
+        )
+    found = _number(connection, "user_version")
+    if found > SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"The decision log {str(path)!r} has schema version {found}, this Weighbridge knows up to "
+            f"{SCHEMA_VERSION}. Upgrade Weighbridge, or set log.path to another file."
+        )
+
+
+def _create_tables(connection: sqlite3.Connection) -> None:
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        # another process may have done it while this one waited
+        if _number(connection, "user_version") != 0:
+            return
+        for statement in _TABLES:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])

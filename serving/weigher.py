@@ -1,0 +1,95 @@
+"""Weighs one request: the classifier's prediction, the tables of this moment, one pure decision."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from serving.errors import ModelNotFound
+from serving.rollout import Rollout
+from serving.routing.catalog import Catalog
+from serving.routing.policy import Policy
+from serving.routing.request import Limits, RoutingRequest
+from serving.routing.router import Decision, decide
+from serving.tables.live import LiveTables
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """One request to weigh: `prompt` for the classifier, sizes and limits for the decision.
+
+    `output_tokens` is what the caller allows at most, None where the request does not say.
+    `logged_text` is what the log may keep: None unless the settings allow it.
+    """
+
+    endpoint: str
+    model: str
+    prompt: Mapping[str, Any]
+    input_tokens: int
+    output_tokens: int | None = None
+    limits: Limits = field(default_factory=Limits)
+    logged_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision with the time it took in milliseconds."""
+
+    decision: Decision
+    decide_ms: float
+
+
+class Weigher:
+    """Joins the classifier, the catalog, the tables and the policy; leaves no trace."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        policy: Policy,
+        rollout: Rollout,
+        tables: LiveTables,
+        expected_output_tokens: int,
+    ) -> None:
+        self.catalog = catalog
+        self.policy = policy
+        self.rollout = rollout
+        self.tables = tables
+        self._expected_output_tokens = expected_output_tokens
+
+    def weigh(self, weighing: Weighing) -> Decided:
+        """Decide; raise ModelNotFound for a model that is not in the catalog."""
+        started = time.perf_counter()
+        request = self._request(weighing, self._only(weighing.model))
+        prediction = self.rollout.predict(weighing.prompt)
+        decision = decide(request, prediction, self.catalog, self.tables.snapshot(), self.policy)
+        return Decided(decision, (time.perf_counter() - started) * 1000.0)
+
+    def _only(self, model: str) -> frozenset[str]:
+        if model == AUTO:
+            return frozenset()
+        rows = self.catalog.named(model)
+        if not rows:
+            raise ModelNotFound(
+                f"The model {model!r} is not in the catalog. Use 'auto' to be routed, or one of: "
+                f"{', '.join(sorted(self.catalog.deployments))}.",
+                param="model",
+            )
+        return frozenset(row.name for row in rows)
+
+    def _request(self, weighing: Weighing, only: frozenset[str]) -> RoutingRequest:
+        prior = self._expected_output_tokens
+        allowed = weighing.output_tokens
+        return RoutingRequest(
+            decision_id=f"dec_{secrets.token_hex(12)}",
+            input_tokens=weighing.input_tokens,
+            expected_output_tokens=prior if allowed is None else min(prior, allowed),
+            reserved_output_tokens=prior if allowed is None else allowed,
+            limits=weighing.limits,
+            only=only,
+        )

@@ -1,0 +1,94 @@
+"""Weighbridge under measurement: its settings, its bodies, and the event loops it can run on."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.benchmarks.children import Child, free_port, server
+from tests.benchmarks.prose import Prose
+
+_SETTINGS = """\
+[log]
+path = {log}
+
+[catalog]
+include_defaults = false
+"""
+_DEPLOYMENT = """
+[[deployments]]
+name = "stub-{tier}"
+adapter = "openai_compatible"
+tier = "{tier}"
+base_url = "{base_url}"
+usd_per_million_input = {usd}
+usd_per_million_output = {usd}
+context_window_tokens = 128_000
+max_output_tokens = 16_000
+capabilities = ["tools", "streaming"]
+first_token_ms = 300
+output_tokens_per_second = 80
+"""
+_USD_PER_MILLION = {"economy": 0.2, "standard": 1.5, "premium": 9.0}
+_BODIES = 512
+_WORDS = 100
+
+
+def loops() -> list[str]:
+    """Return the event loops to measure on: the default install's, and uvloop where it is installed."""
+    return ["asyncio", "uvloop"] if importlib.util.find_spec("uvloop") else ["asyncio"]
+
+
+@contextmanager
+def weighbridge(loop: str = "asyncio", upstream_port: int = 9) -> Iterator[Child]:
+    """Run the service with one deployment per tier, all at the same upstream, and an empty log."""
+    with tempfile.TemporaryDirectory(prefix="weighbridge-bench-") as name:
+        folder, port = Path(name), free_port()
+        config = folder / "weighbridge.toml"
+        config.write_text(_settings(folder, upstream_port), encoding="utf-8")
+        arguments = (loop, "serve", "--port", str(port), "--config", str(config))
+        with server("launch", *arguments, port=port, ready="/readyz", log=folder / "output") as child:
+            yield child
+
+
+@contextmanager
+def echo(loop: str) -> Iterator[Child]:
+    """Run the floor under `/route`."""
+    with tempfile.TemporaryDirectory(prefix="weighbridge-bench-") as name:
+        port = free_port()
+        log = Path(name) / "output"
+        with server("echo", str(port), loop, port=port, ready="/readyz", log=log) as child:
+            yield child
+
+
+def route_bodies(folder: Path) -> Path:
+    """Write bodies for `/route`, one prompt each, all different."""
+    return _written(folder / "route.jsonl", [{"prompt": text} for text in Prose().prompts(_WORDS, _BODIES)])
+
+
+def chat_bodies(folder: Path, *, stream: bool) -> Path:
+    """Write bodies for chat completions, whole or streamed, all different."""
+    more: dict[str, object] = {"stream": True} if stream else {}
+    rows: list[dict[str, object]] = [
+        {"model": "auto", "messages": [{"role": "user", "content": text}]} | more
+        for text in Prose().prompts(_WORDS, _BODIES)
+    ]
+    return _written(folder / f"chat-{'stream' if stream else 'whole'}.jsonl", rows)
+
+
+def _written(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def _settings(folder: Path, upstream_port: int) -> str:
+    base_url = f"http://127.0.0.1:{upstream_port}/v1"
+    rows = [
+        _DEPLOYMENT.format(tier=tier, usd=usd, base_url=base_url) for tier, usd in _USD_PER_MILLION.items()
+    ]
+    return _SETTINGS.format(log=json.dumps(str(folder / "decisions.db"))) + "".join(rows)

@@ -1,0 +1,134 @@
+"""The commands about settings teach: what was written, what is in force, what is wrong; never a traceback."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from click.testing import CliRunner
+
+from serving.cli.settings import check, init
+from serving.settings import load_settings
+
+ROW = '[[deployments]]\nname = "mine"\nadapter = "demo"\ntier = "economy"\n'
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.endswith("_API_KEY") or name.startswith("WEIGHBRIDGE_")]:
+        monkeypatch.delenv(name)
+
+    def command(which, *arguments, **environ):
+        result = CliRunner().invoke(which, [str(argument) for argument in arguments], env=environ)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
+
+    return command
+
+
+def test_init_writes_a_file_that_holds(run, tmp_path):
+    result = run(init)
+    assert result.exit_code == 0
+    assert "weighbridge check" in result.output
+    assert load_settings(None, {}).source == "weighbridge.toml"
+
+
+def test_init_never_overwrites_unless_told_to(run, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("server.port = 9")
+    refused = run(init, "--path", path)
+    assert (refused.exit_code, path.read_text()) == (1, "server.port = 9")
+    assert "--force" in refused.output
+    assert run(init, "--path", path, "--force").exit_code == 0
+    assert "[server]" in path.read_text()
+
+
+def test_init_says_where_it_cannot_write(run, tmp_path):
+    result = run(init, "--path", tmp_path / "no" / "such" / "folder.toml")
+    assert result.exit_code == 1
+    assert "cannot be written" in result.output
+
+
+def test_check_tells_what_is_in_force(run):
+    result = run(check)
+    assert result.exit_code == 0, result.output
+    for told in (
+        "the built-in defaults",
+        "127.0.0.1:8080",
+        "quality floor 0.7",
+        "decisions.db, without prompts",
+    ):
+        assert told in result.output
+    assert "economy < standard < premium" in result.output
+    assert "The settings are good." in result.output
+
+
+def test_check_tells_what_is_off_and_how_to_switch_it_on(run):
+    result = run(check, GROQ_API_KEY="k")
+    lines = {line.split()[0]: line for line in result.output.splitlines() if line.startswith("  ")}
+    assert "set OPENAI_API_KEY" in lines["gpt-6-luna"]
+    assert " on " in lines["groq-gpt-oss-20b"]
+    assert "only by name" in lines["demo-economy"]
+    assert "warning: No usable deployment has the tier 'premium'" in result.output
+
+
+def test_check_never_shows_a_key(run):
+    assert "sk-secret" not in run(check, GROQ_API_KEY="sk-secret", WEIGHBRIDGE_API_KEYS="sk-secret-2").output
+
+
+def test_check_warns_of_an_open_door(run, tmp_path):
+    (tmp_path / "weighbridge.toml").write_text('server.host = "0.0.0.0"')
+    assert "warning: server.host" in run(check).output
+    assert "warning: server.host" not in run(check, WEIGHBRIDGE_API_KEYS="k").output
+
+
+def test_check_tells_every_problem_of_a_wrong_file(run, tmp_path):
+    (tmp_path / "wrong.toml").write_text(f"server.prot = 1\n{ROW}context_window_tokens = 0\n")
+    result = run(check, "--config", "wrong.toml")
+    assert result.exit_code == 1
+    assert "Did you mean 'port'" in result.output
+    assert "deployment 'mine', context_window_tokens = 0" in result.output
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"= = =", b"[[", b"a = 1\n" * 3, b"\x00"])
+def test_check_reads_any_bytes_without_a_traceback(run, tmp_path, content):
+    (tmp_path / "weighbridge.toml").write_bytes(content)
+    result = run(check)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+
+
+def test_check_says_when_nothing_is_usable(run, tmp_path):
+    (tmp_path / "weighbridge.toml").write_text("catalog.include_defaults = false")
+    result = run(check)
+    assert result.exit_code == 1
+    assert "no deployment is usable" in result.output
+
+
+def test_check_says_when_there_is_no_artifact(run, tmp_path):
+    (tmp_path / "weighbridge.toml").write_text(f'classifier.models = "{(tmp_path / "empty").as_posix()}"')
+    result = run(check)
+    assert result.exit_code == 1
+    assert "problem: The classifier cannot be used." in result.output
+
+
+def test_check_says_when_the_log_is_something_else(run, tmp_path):
+    (tmp_path / "notes.txt").write_text("notes")
+    (tmp_path / "weighbridge.toml").write_text('log.path = "notes.txt"')
+    result = run(check)
+    assert result.exit_code == 1
+    assert "problem: The decision log 'notes.txt'" in result.output
+
+
+def test_check_says_when_the_log_can_have_no_place(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "weighbridge.toml").write_text('log.path = "file/decisions.db"')
+    result = run(check)
+    assert result.exit_code == 1
+    assert "problem: log.path 'file/decisions.db'" in result.output
+
+
+def test_check_creates_nothing(run, tmp_path):
+    run(check)
+    assert list(tmp_path.iterdir()) == []

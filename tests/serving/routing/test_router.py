@@ -1,0 +1,185 @@
+"""The decision keeps its promises on every catalog, request and snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.records import Prediction
+from serving.routing.catalog import Catalog, Deployment
+from serving.routing.policy import Policy
+from serving.routing.request import Limits, RoutingRequest
+from serving.routing.router import decide
+from serving.routing.snapshot import DeploymentState, Snapshot
+from tests.serving.routing.strategies import TAGS, TIERS, shares, worlds
+
+
+@given(worlds())
+def test_every_deployment_is_ranked_or_rejected_with_a_reason(world):
+    decision = decide(*world)
+    ranked = [row.deployment for row in decision.ranking]
+    rejected = [row.deployment for row in decision.rejected]
+    assert sorted(ranked + rejected) == sorted(world[2].deployments)
+    assert all(row.reason for row in decision.rejected)
+
+
+@given(worlds())
+def test_the_same_input_gives_the_same_decision(world):
+    assert decide(*world) == decide(*world)
+
+
+@given(worlds())
+def test_the_order_of_the_catalog_changes_nothing(world):
+    request, prediction, catalog, snapshot, policy = world
+    reversed_rows = Catalog(dict(reversed(catalog.deployments.items())))
+    assert (
+        decide(request, prediction, reversed_rows, snapshot, policy).ranking
+        == decide(request, prediction, catalog, snapshot, policy).ranking
+    )
+
+
+@given(worlds())
+def test_nothing_that_is_chosen_breaks_a_limit(world):
+    request, _, catalog, snapshot, policy = world
+    asked = request.limits
+    for row in decide(*world).ranking:
+        deployment = catalog.deployments[row.deployment]
+        assert asked.compliance <= deployment.compliance
+        assert asked.capabilities <= deployment.capabilities
+        assert row.quality >= max(asked.quality_floor or 0.0, policy.quality_floor)
+        assert row.token_cost_usd is not None
+        assert asked.max_cost_usd is None or row.token_cost_usd <= asked.max_cost_usd
+        assert asked.max_latency_ms is None or row.latency_ms <= asked.max_latency_ms
+        assert snapshot.states[row.deployment].unavailable is None
+        window = deployment.context_window_tokens
+        assert window is not None and request.input_tokens + request.reserved_output_tokens <= window
+
+
+@given(worlds())
+def test_the_ranking_is_by_a_sum_that_adds_up(world):
+    ranking = decide(*world).ranking
+    totals = [row.total_usd for row in ranking]
+    assert totals == sorted(totals)
+    for row in ranking:
+        parts = (row.token_cost_usd or 0.0) + row.waiting_cost_usd + row.lost_quality_cost_usd
+        assert row.total_usd == pytest.approx(parts)
+
+
+def chosen_with(world, **limits):
+    request, *rest = world
+    tight = replace(request, limits=replace(request.limits, **limits))
+    return decide(tight, *rest).chosen
+
+
+@given(worlds(), st.floats(1e-6, 1), st.floats(1e-6, 1))
+def test_a_tighter_cost_never_gives_a_dearer_deployment(world, one, other):
+    tight = chosen_with(world, max_cost_usd=min(one, other))
+    loose = chosen_with(world, max_cost_usd=max(one, other))
+    if tight is not None and tight != loose:
+        assert loose is not None and tight.token_cost_usd <= loose.token_cost_usd
+
+
+@given(worlds(), st.floats(1, 1e5), st.floats(1, 1e5))
+def test_a_tighter_latency_never_gives_a_slower_deployment(world, one, other):
+    tight = chosen_with(world, max_latency_ms=min(one, other))
+    loose = chosen_with(world, max_latency_ms=max(one, other))
+    if tight is not None and tight != loose:
+        assert loose is not None and tight.latency_ms <= loose.latency_ms
+
+
+@given(worlds(), shares, shares)
+def test_a_higher_floor_never_gives_a_worse_deployment(world, one, other):
+    low = chosen_with(world, quality_floor=min(one, other))
+    high = chosen_with(world, quality_floor=max(one, other))
+    if high is not None:
+        assert (low is not None and high.quality >= low.quality) or high == low
+
+
+@given(worlds(), st.sampled_from(TAGS))
+def test_a_removed_compliance_tag_never_leaves_less_choice(world, tag):
+    request, *rest = world
+    strict = replace(request, limits=replace(request.limits, compliance=request.limits.compliance | {tag}))
+    free = replace(request, limits=replace(request.limits, compliance=request.limits.compliance - {tag}))
+    allowed = {row.deployment for row in decide(strict, *rest).ranking}
+    assert allowed <= {row.deployment for row in decide(free, *rest).ranking}
+
+
+def row(name, tier, price, **fields):
+    quality = (
+        {"economy": 0.95, "standard": 0.9, "premium": 0.5}
+        if tier == "economy"
+        else dict.fromkeys(TIERS, 0.95)
+    )
+    return Deployment(
+        name, name, "demo", tier, fields.pop("quality", quality),
+        usd_per_million_input=price, usd_per_million_output=price,
+        context_window_tokens=fields.pop("window", 100_000), **fields,
+    )  # fmt: skip
+
+
+SMALL, LARGE = row("small", "economy", 0.1), row("large", "premium", 10.0)
+REQUEST = RoutingRequest("dec_1", 100, 100, 100)
+EASY, HARD = Prediction(TIERS, (0.99, 1.0, 1.0), "a"), Prediction(TIERS, (0.01, 0.02, 1.0), "a")
+
+
+def decided(*rows, request=REQUEST, prediction=EASY, down=(), policy=Policy()):  # noqa: B008 - frozen
+    states = {r.name: DeploymentState(100.0, 100.0, "failing" if r.name in down else None) for r in rows}
+    return decide(request, prediction, Catalog({r.name: r for r in rows}), Snapshot("1", states), policy)
+
+
+def test_an_easy_prompt_goes_to_the_cheap_deployment_and_a_hard_one_to_the_strong():
+    assert decided(SMALL, LARGE).chosen.deployment == "small"
+    assert decided(SMALL, LARGE, prediction=HARD).chosen.deployment == "large"
+
+
+def test_an_unknown_price_or_window_is_never_taken_for_free_or_unlimited():
+    unpriced = replace(SMALL, name="unpriced", usd_per_million_output=None)
+    unsized = replace(SMALL, name="unsized", context_window_tokens=None)
+    reasons = {r.deployment: r.code for r in decided(unpriced, unsized, LARGE).rejected}
+    assert reasons == {"unpriced": "price", "unsized": "context_window"}
+
+
+def test_a_caller_who_names_a_deployment_gets_it_below_the_policys_floor():
+    named = replace(REQUEST, only=frozenset({"small"}))
+    decision = decided(SMALL, LARGE, request=named, prediction=HARD)
+    assert decision.chosen.deployment == "small"
+    assert decision.reason == "requested_by_name"
+
+
+def test_naming_a_deployment_does_not_lift_compliance():
+    named = replace(REQUEST, only=frozenset({"small"}), limits=Limits(compliance=frozenset({"gdpr"})))
+    decision = decided(SMALL, LARGE, request=named)
+    assert decision.chosen is None
+    assert {r.deployment: r.code for r in decision.rejected}["small"] == "compliance"
+
+
+def test_a_deployment_for_callers_by_name_is_not_chosen_for_auto():
+    aside = replace(SMALL, by_name_only="a real provider is configured")
+    decision = decided(aside, LARGE)
+    assert decision.chosen.deployment == "large"
+    assert decision.rejected[0].reason == "a real provider is configured"
+
+
+def test_the_window_must_hold_the_reserved_answer_too():
+    tiny = row("tiny", "economy", 0.1, window=199)
+    assert decided(tiny).rejected[0].code == "context_window"
+    assert decided(replace(tiny, context_window_tokens=200)).chosen is not None
+
+
+def test_an_output_limit_below_the_reserved_answer_rejects():
+    assert decided(replace(SMALL, max_output_tokens=99)).rejected[0].code == "output_limit"
+
+
+def test_what_is_failing_is_left_alone():
+    decision = decided(SMALL, LARGE, down={"small"})
+    assert decision.chosen.deployment == "large"
+    assert decision.rejected[0].code == "unavailable"
+
+
+def test_without_a_classifier_the_reason_says_so():
+    fallback = Prediction(TIERS, (0.0, 0.0, 1.0), "none", source="fallback")
+    decision = decided(SMALL, LARGE, prediction=fallback)
+    assert (decision.chosen.deployment, decision.reason) == ("large", "classifier_unavailable")

@@ -1,0 +1,118 @@
+"""What is allowed and still looks wrong is said, and a sound catalog is left in peace."""
+
+from __future__ import annotations
+
+import pytest
+
+from serving.settings import build_catalog
+from serving.settings.advice import advice
+from serving.settings.load import validate_text
+
+BASE = """
+catalog.include_defaults = false
+{more}
+[[deployments]]
+name = "a"
+adapter = "demo"
+tier = "economy"
+usd_per_million_input = 1
+usd_per_million_output = 2
+context_window_tokens = 1000
+first_token_ms = 100
+output_tokens_per_second = 100
+"""
+
+
+def said(text, environ=None, has_server_keys=False):
+    settings = validate_text(text, "t")
+    return " | ".join(
+        advice(settings, build_catalog(settings, environ or {}), has_server_keys=has_server_keys)
+    )
+
+
+def test_the_defaults_give_no_cause():
+    assert said("") == ""
+
+
+def test_each_provider_of_the_defaults_is_free_of_rows_that_never_come_first():
+    settings = validate_text("", "t")
+    for name in sorted({row.api_key_env for row in settings.deployments if row.api_key_env}):
+        assert "never the first choice" not in said("", {name: "k"}), name
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "weigh.example"])
+def test_an_open_service_on_a_public_address_is_told(host):
+    assert "everyone may call" in said(f'server.host = "{host}"')
+    assert "everyone may call" not in said(f'server.host = "{host}"', has_server_keys=True)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+def test_a_loopback_address_may_be_open(host):
+    assert said(f'server.host = "{host}"') == ""
+
+
+def test_a_tier_without_a_deployment_is_told():
+    assert "'premium'" in said(BASE.format(more=""))
+
+
+def test_a_floor_that_no_deployment_meets_is_told():
+    assert "quality_floor is 0.99" in said("policy.quality_floor = 0.99")
+
+
+def test_a_row_without_price_or_window_is_told():
+    text = (
+        BASE.format(more="")
+        .replace("usd_per_million_output = 2", "")
+        .replace("context_window_tokens = 1000", "")
+    )
+    assert "no usd_per_million_output, no context_window_tokens" in said(text)
+
+
+def second(**changes):
+    (row,) = BASE.format(more="").split("[[deployments]]")[1:]
+    row = row.replace('"a"', '"b"')
+    for key, value in changes.items():
+        row = "\n".join(
+            f"{key} = {value}" if line.startswith(f"{key} ") else line for line in row.splitlines()
+        )
+    return BASE.format(more="") + "[[deployments]]" + row + "\n"
+
+
+def test_a_row_that_is_dearer_and_no_better_is_told():
+    assert "'b' is never the first choice: 'a'" in said(second(usd_per_million_input=3))
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"usd_per_million_output": 1},
+        {"first_token_ms": 50},
+        {"output_tokens_per_second": 200},
+        {"context_window_tokens": 2_000},
+        {"tier": '"standard"'},
+    ],
+)
+def test_a_dearer_row_with_a_merit_of_its_own_is_left_in_peace(own):
+    assert "never the first choice" not in said(second(usd_per_million_input=3, **own))
+
+
+@pytest.mark.parametrize("own", ['capabilities = ["tools"]', 'compliance = ["eu"]'])
+def test_a_dearer_row_that_can_or_may_more_is_left_in_peace(own):
+    assert "never the first choice" not in said(second(usd_per_million_input=3) + own)
+
+
+def test_two_equal_rows_are_spares_for_each_other():
+    assert "never the first choice" not in said(second())
+
+
+def test_a_key_sent_in_clear_is_told():
+    row = """
+[[deployments]]
+name = "far"
+adapter = "openai_compatible"
+tier = "premium"
+base_url = "http://a.b/v1"
+api_key_env = "FAR_KEY"
+"""
+    assert "unencrypted" in said(row, {"FAR_KEY": "k"})
+    assert "unencrypted" not in said(row.replace("a.b", "127.0.0.1"), {"FAR_KEY": "k"})
