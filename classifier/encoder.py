@@ -20,6 +20,11 @@ from classifier.reading import Reading
 # and says little beside a request that stands on its own.
 CONTEXT_TOKENS = 24
 
+# The first and last tokens of a request weigh 1 each, all of those between as much as so many together: what
+# is asked stands at the edges, and a long document between them should not drown it.
+EDGE_TOKENS = 30
+MIDDLE_TOKENS = 20
+
 # The transformer's window; what is cut is the middle of the request and the older part of the context.
 MAX_TRANSFORMER_TOKENS = 256
 
@@ -64,6 +69,9 @@ class StaticEncoder:
     def _feed(self, request: list[int], context: list[int]) -> Feed:
         ids = request + context or [self._unknown]
         weights = np.ones(len(ids), dtype=np.float32)
+        middle = len(request) - 2 * EDGE_TOKENS
+        if middle > MIDDLE_TOKENS:
+            weights[EDGE_TOKENS : EDGE_TOKENS + middle] = MIDDLE_TOKENS / middle
         if context:
             weights[len(request) :] = min(1.0, CONTEXT_TOKENS / len(context))
         return {"token_ids": np.array(ids, dtype=np.int64), "token_weights": weights}

@@ -25,6 +25,8 @@ from serving.weigher import Decided, Weigher, Weighing
 
 # How long a shutdown may take to write what is still queued.
 _CLOSE_TIMEOUT_S = 10.0
+# How long requests that the server has just cancelled may take to leave their outcomes.
+_LAST_OUTCOMES_S = 1.0
 
 
 class Gateway:
@@ -46,6 +48,7 @@ class Gateway:
         self.writer = writer
         self._dispatcher = dispatcher
         self._log = log
+        self._unfinished = 0
 
     def route(self, weighing: Weighing) -> Decided:
         """Decide and log; raise where the model is unknown or nothing may serve the request."""
@@ -61,6 +64,7 @@ class Gateway:
         decided = self.route(weighing)
         ranking = [self.catalog.deployments[row.deployment] for row in decided.decision.ranking]
         journey = Journey(decided, self.catalog, self.finished, streamed=call.stream, started=started)
+        self._unfinished += 1
         try:
             dispatched = await self._dispatcher.dispatch(ranking, call)
         except DispatchFailed as failure:
@@ -91,15 +95,22 @@ class Gateway:
 
     def finished(self, outcome: Outcome) -> None:
         """Take in how a dispatched request ended."""
+        self._unfinished -= 1
         self.weigher.tables.record(outcome)
         self.metrics.finished(outcome)
         self.remember(outcome)
 
     async def close(self) -> None:
-        """Let go of the providers, then write what is queued and stop."""
+        """Take in the last outcomes, let go of the providers, then write what is queued and stop."""
+        await self._last_outcomes()
         await self._dispatcher.close()
         await asyncio.to_thread(self.writer.close, _CLOSE_TIMEOUT_S)
         self._log.close()
+
+    async def _last_outcomes(self) -> None:
+        until = time.monotonic() + _LAST_OUTCOMES_S
+        while self._unfinished and time.monotonic() < until:
+            await asyncio.sleep(0.01)
 
     def _remember(self, weighing: Weighing, decided: Decided) -> None:
         decision = decided.decision

@@ -49,6 +49,8 @@ class _Answer(msgspec.Struct):
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
+# walks over the JSON without building anything
+_SYNTAX = msgspec.json.Decoder(msgspec.Raw)
 
 
 class OpenAICompatible:
@@ -174,8 +176,7 @@ class _PassedThrough:
             self._finished = True
         if b'"usage"' in data and self._is_usage_only(data) and not self._wants_usage:
             return None
-        if not data.startswith(b"{"):
-            raise ProviderError("upstream", "The provider sent a chunk that is not JSON.", retryable=True)
+        _check_syntax(data)
         return event(data)
 
     def _is_usage_only(self, data: bytes) -> bool:
@@ -217,6 +218,15 @@ def _decoded(data: bytes) -> _Answer:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProviderError(
             "upstream", "The provider's answer is not in OpenAI's format.", status=502, retryable=True
+        ) from error
+
+
+def _check_syntax(data: bytes) -> None:
+    try:
+        _SYNTAX.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ProviderError(
+            "upstream", "The provider sent a chunk that is not JSON.", retryable=True
         ) from error
 
 

@@ -2,7 +2,8 @@
  *
  * usage: load PORT PATH CONNECTIONS COUNT SECONDS BODIES WARMUP
  *
- * BODIES is a file with one JSON body per line; requests take them in turn. The run ends after COUNT measured
+ * BODIES is a file with one JSON body per line; requests take them in turn. The first WARMUP answers, or those of the
+ * first quarter of the time, are not measured. The run ends after COUNT measured
  * requests or SECONDS, whichever comes first, and in no case later than SECONDS + GRACE_S. Prints one JSON
  * object; times are microseconds. First byte means the first byte of the body, not of the headers.
  */
@@ -182,7 +183,8 @@ int main(int argc, char **argv) {
     char problem[280] = "";
     long sent = 0, done = 0, measured = 0, errors = 0, in_flight = connections;
     double started = now_us(), measured_from = started, last_done = started, total_us = 0, bytes = 0;
-    double deadline = started + seconds * 1e6;
+    double deadline = started + seconds * 1e6, warm_by = started + seconds * 1e6 / 4;
+    int is_warm = warmup == 0;
 
     for (long i = 0; i < connections; i++) {
         all[i].buffer = malloc(RESPONSE_BYTES);
@@ -217,13 +219,16 @@ int main(int argc, char **argv) {
             if (was_closed || c->status != 200) {
                 errors++;
                 keep_problem(problem, sizeof problem, c);
-            } else if (done > warmup && measured < count + connections) {
+            } else if (is_warm && measured < count + connections) {
                 whole_us[measured] = at - c->sent_us;
                 first_us[measured] = (c->first_us ? c->first_us : at) - c->sent_us;
                 total_us += whole_us[measured++];
                 last_done = at;
             }
-            if (done == warmup) measured_from = last_done = at;
+            if (!is_warm && (done >= warmup || at > warm_by)) {
+                is_warm = 1;
+                measured_from = last_done = at;
+            }
             if (sent < count + warmup && at < deadline && errors < MOST_ERRORS) {
                 if (was_closed || c->says_close) reopen(c);
                 send_request(c);

@@ -1,0 +1,132 @@
+"""The dispatcher goes down the ranking until one answers, and only until the first byte."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from serving.dispatch.completion import Call, Whole
+from serving.dispatch.dispatcher import DispatchCancelled, Dispatcher, DispatchFailed, Patience
+from serving.records import Usage
+from serving.routing.catalog import Deployment
+from tests.fakes import ScriptedAdapter, ScriptedStream, down
+
+OK = Whole(b"{}", Usage(1, 1))
+
+
+def rows(*names):
+    return [Deployment(name, name, "scripted", "economy", {}) for name in names]
+
+
+def dispatch(adapter, *names, stream=False, patience=Patience()):  # noqa: B008 - frozen
+    return asyncio.run(Dispatcher({"scripted": adapter}, patience).dispatch(rows(*names), Call({}, stream)))
+
+
+def statuses(attempts):
+    return [(attempt.deployment, attempt.status) for attempt in attempts]
+
+
+def test_the_best_of_the_ranking_answers():
+    found = dispatch(ScriptedAdapter(a=OK, b=OK), "a", "b")
+    assert found.deployment == "a"
+    assert statuses(found.attempts) == [("a", "ok")]
+
+
+def test_a_retryable_failure_goes_to_the_next():
+    found = dispatch(ScriptedAdapter(a=down("overloaded"), b=OK), "a", "b")
+    assert found.deployment == "b"
+    assert statuses(found.attempts) == [("a", "error"), ("b", "ok")]
+    assert found.attempts[0].error == "overloaded"
+
+
+def test_an_adapter_that_breaks_counts_as_a_provider_that_is_down():
+    assert dispatch(ScriptedAdapter(a=ZeroDivisionError(), b=OK), "a", "b").deployment == "b"
+
+
+def test_the_callers_own_error_is_not_tried_elsewhere():
+    adapter = ScriptedAdapter(a=down("invalid_request", retryable=False, status=422), b=OK)
+    with pytest.raises(DispatchFailed) as caught:
+        dispatch(adapter, "a", "b")
+    assert adapter.asked == ["a"]
+    assert (caught.value.status, caught.value.code) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("rate_limit", 429), ("overloaded", 503), ("timeout", 504), ("upstream", 502)]
+)
+def test_when_nobody_answers_the_last_failure_says_how(kind, status):
+    with pytest.raises(DispatchFailed) as caught:
+        dispatch(ScriptedAdapter(a=down(), b=down(kind, retry_after_s=7.0)), "a", "b")
+    error = caught.value
+    assert (error.status, error.to_openai()["error"]["code"]) == (status, kind)
+    assert error.headers == {"retry-after": "7"}
+    assert statuses(error.attempts) == [("a", "error"), ("b", "error")]
+
+
+def test_no_more_deployments_are_tried_than_allowed():
+    adapter = ScriptedAdapter(a=down(), b=down(), c=OK)
+    with pytest.raises(DispatchFailed):
+        dispatch(adapter, "a", "b", "c", patience=Patience(max_attempts=2))
+    assert adapter.asked == ["a", "b"]
+
+
+def test_one_deadline_covers_all_attempts():
+    async def forever():
+        await asyncio.sleep(60)
+
+    adapter = ScriptedAdapter(a=forever, b=OK)
+    with pytest.raises(DispatchFailed) as caught:
+        dispatch(adapter, "a", "b", patience=Patience(total_ms=50))
+    assert (caught.value.status, adapter.asked) == (504, ["a"])
+
+
+def test_a_stream_that_fails_before_its_first_event_goes_to_the_next():
+    broken, empty, good = ScriptedStream([], down()), ScriptedStream([]), ScriptedStream([b"1", b"2"])
+    found = dispatch(ScriptedAdapter(a=broken, b=empty, c=good), "a", "b", "c", stream=True)
+    assert found.deployment == "c"
+    assert broken.closed and empty.closed and not good.closed
+
+
+def test_a_stream_that_fails_later_is_not_replaced():
+    async def run():
+        adapter = ScriptedAdapter(a=ScriptedStream([b"1", b"2"], down()), b=ScriptedStream([b"other"]))
+        found = await Dispatcher({"scripted": adapter}).dispatch(rows("a", "b"), Call({}, True))
+        events = []
+        with pytest.raises(Exception, match="scripted"):
+            async for event in found.stream:
+                events.append(event)
+        return events, adapter.asked
+
+    assert asyncio.run(run()) == ([b"1", b"2"], ["a"])
+
+
+def test_the_first_event_is_not_lost():
+    async def run():
+        adapter = ScriptedAdapter(a=ScriptedStream([b"1", b"2"]))
+        found = await Dispatcher({"scripted": adapter}).dispatch(rows("a"), Call({}, True))
+        return [event async for event in found.stream], found.stream.usage, found.first_token_ms
+
+    events, usage, first_ms = asyncio.run(run())
+    assert (events, usage) == ([b"1", b"2"], Usage(7, 2))
+    assert first_ms >= 0
+
+
+def test_a_caller_who_leaves_ends_the_attempt():
+    async def run():
+        started = asyncio.Event()
+
+        async def forever():
+            started.set()
+            await asyncio.sleep(60)
+
+        dispatcher = Dispatcher({"scripted": ScriptedAdapter(a=down(), b=forever)})
+        task = asyncio.create_task(dispatcher.dispatch(rows("a", "b"), Call({}, False)))
+        await started.wait()
+        task.cancel()
+        try:
+            await task
+        except DispatchCancelled as gone:
+            return statuses(gone.attempts)
+
+    assert asyncio.run(run()) == [("a", "error"), ("b", "cancelled")]

@@ -1,0 +1,61 @@
+"""Events come out the same however the network cut them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.dispatch import sse
+from serving.dispatch.sse import EventSplitter, EventTooLarge, event
+from tests.fakes import HELLO_CHUNKS, HELLO_STREAM
+
+EXPECTED = [*HELLO_CHUNKS]
+
+
+def events(*pieces):
+    splitter = EventSplitter()
+    found = [data for piece in pieces for data in splitter.feed(piece)]
+    return found + list(splitter.end())
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_a_cut_at_every_byte_gives_the_same_events(line_end):
+    stream = b": keep-alive\n\n" + HELLO_STREAM.replace(b"data: ", b"event: x\ndata: ", 1)
+    whole = events(stream)
+    ended = stream.replace(b"\n", line_end)
+    assert len(whole) == len(EXPECTED) + 2
+    for cut in range(len(ended) + 1):
+        assert events(ended[:cut], ended[cut:]) == whole
+
+
+@given(st.lists(st.integers(0, len(HELLO_STREAM)), max_size=12))
+def test_any_cuts_give_the_same_events(cuts):
+    places = [0, *sorted(cuts), len(HELLO_STREAM)]
+    pieces = [HELLO_STREAM[a:b] for a, b in pairwise(places)]
+    assert events(*pieces) == events(HELLO_STREAM)
+
+
+def test_one_byte_at_a_time_gives_the_same_events():
+    assert events(*(bytes([one]) for one in HELLO_STREAM)) == events(HELLO_STREAM)
+
+
+def test_a_missing_blank_line_at_the_end_loses_nothing():
+    assert events(b"data: a\n\ndata: b") == [b"a", b"b"]
+
+
+def test_comments_ids_and_empty_events_are_dropped():
+    assert events(b": ping\n\nid: 7\nretry: 5\n\n\n\ndata: a\n\n") == [b"a"]
+
+
+def test_data_lines_of_one_event_are_joined():
+    assert events(b"data: a\ndata:b\n\n") == [b"a\nb"]
+    assert events(event(b"a\nb")) == [b"a\nb"]
+
+
+def test_an_event_without_end_is_refused_before_it_fills_the_memory(monkeypatch):
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 100)
+    with pytest.raises(EventTooLarge):
+        events(b"data: " + b"x" * 60, b"x" * 60)
