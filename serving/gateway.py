@@ -23,6 +23,9 @@ from serving.state.interface import DecisionLog
 from serving.state.writer import LogWriter
 from serving.weigher import Decided, Weigher, Weighing
 
+# On every answer that a decision led to, refusals and failures included, so that it can be found in the log.
+DECISION_ID_HEADER = "x-weighbridge-decision-id"
+
 # How long a shutdown may take to write what is still queued.
 _CLOSE_TIMEOUT_S = 10.0
 # How long requests that the server has just cancelled may take to leave their outcomes.
@@ -69,6 +72,7 @@ class Gateway:
             dispatched = await self._dispatcher.dispatch(ranking, call)
         except DispatchFailed as failure:
             journey.finish("error", failure.attempts, error=failure.kind)
+            failure.headers[DECISION_ID_HEADER] = decided.decision.request.decision_id
             raise
         except DispatchCancelled as gone:
             journey.finish("cancelled", gone.attempts)
@@ -153,9 +157,12 @@ def _refusal(decision: Decision) -> NoEligibleDeployment | NoHealthyDeployment:
         {"deployment": row.deployment, "code": row.code, "reason": row.reason} for row in decision.rejected
     ]
     told = "; ".join(f"{row.deployment}: {row.reason}" for row in decision.rejected)
-    decision_id = decision.request.decision_id
+    refusal: NoEligibleDeployment | NoHealthyDeployment
     if any(row.code == "unavailable" for row in decision.rejected):
-        message = f"No deployment that may serve this request is up ({decision_id}). {told}"
-        return NoHealthyDeployment(message, detail=reasons)
-    message = f"No deployment may serve this request ({decision_id}). {told or 'The catalog is empty.'}"
-    return NoEligibleDeployment(message, detail=reasons)
+        message = f"No deployment that may serve this request is up. {told}"
+        refusal = NoHealthyDeployment(message, detail=reasons)
+    else:
+        message = f"No deployment may serve this request. {told or 'The catalog is empty.'}"
+        refusal = NoEligibleDeployment(message, detail=reasons)
+    refusal.headers[DECISION_ID_HEADER] = decision.request.decision_id
+    return refusal

@@ -10,7 +10,6 @@ from typing import Any
 from classifier.artifact import ArtifactError, champion_folder
 from classifier.tier_classifier import TierClassifier
 from classifier.tiers import DEFAULT_TIERS
-
 from serving.records import Prediction
 
 _log = logging.getLogger(__name__)

@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
-from classifier.tiers import required_tier
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from classifier.tiers import required_tier
 from serving.answer import Answer
 from serving.api.context import context_of
 from serving.api.schemas import ChatBody, checked, decode
 from serving.api.weighing import from_chat
 from serving.dispatch.completion import Call
+from serving.gateway import DECISION_ID_HEADER
 
 Result = TypeVar("Result")
 
@@ -86,7 +87,7 @@ def _headers(answer: Answer) -> dict[str, str]:
     decision = answer.decided.decision
     prediction = decision.prediction
     headers: dict[str, Any] = {
-        "x-weighbridge-decision-id": decision.request.decision_id,
+        DECISION_ID_HEADER: decision.request.decision_id,
         "x-weighbridge-deployment": answer.deployment,
         "x-weighbridge-required-tier": required_tier(prediction.sufficiency, prediction.tiers),
         "x-weighbridge-reason": decision.reason,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import islice
@@ -12,10 +13,11 @@ from typing import IO, Any, cast
 
 import click
 import msgspec
-from classifier.artifact import ArtifactError, bundled_models, champion_folder
-from classifier.reading import ReadingError
-from classifier.tier_classifier import TierClassifier
 from tqdm import tqdm
+
+from classifier.artifact import ArtifactError, bundled_models, champion_folder
+from classifier.reading import Reading, ReadingError
+from classifier.tier_classifier import TierClassifier
 
 _BATCH_ROWS = 256
 
@@ -41,6 +43,8 @@ def score(file: str, output: str, artifact: Path | None) -> None:
         classifier = TierClassifier.load(artifact or champion_folder(bundled_models()))
         with _reader(file) as lines, _writer(output) as out:
             good, bad = _score_all(classifier, lines, out)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise click.ClickException(f"{file!r} is not a whole gzip file: {error}.") from error
     except (ArtifactError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if bad:
@@ -54,7 +58,7 @@ def _score_all(classifier: TierClassifier, lines: IO[bytes], out: IO[bytes]) -> 
     numbered = enumerate(lines, start=1)
     with tqdm(unit=" rows", disable=None, file=sys.stderr) as bar:
         while batch := list(islice(numbered, _BATCH_ROWS)):
-            rows: list[dict[str, Any]] = []
+            rows: list[tuple[dict[str, Any], Reading]] = []
             for number, line in batch:
                 if not line.strip():
                     continue
@@ -69,7 +73,7 @@ def _score_all(classifier: TierClassifier, lines: IO[bytes], out: IO[bytes]) -> 
     return good, bad
 
 
-def _row(line: bytes, classifier: TierClassifier) -> dict[str, Any]:
+def _row(line: bytes, classifier: TierClassifier) -> tuple[dict[str, Any], Reading]:
     try:
         row = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -79,19 +83,20 @@ def _row(line: bytes, classifier: TierClassifier) -> dict[str, Any]:
     if ("prompt" in row) == ("messages" in row):
         raise BadRow("needs either `prompt` or `messages`")
     try:
-        classifier.read(_prompt(row))
+        return row, classifier.read(_prompt(row))
     except ReadingError as error:
         raise BadRow(str(error)) from None
-    return row
 
 
 def _prompt(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: row[name] for name in ("prompt", "messages", "tools", "response_format") if name in row}
 
 
-def _weighed(classifier: TierClassifier, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    predictions = classifier.predict([_prompt(row) for row in rows])
-    for row, prediction in zip(rows, predictions, strict=True):
+def _weighed(
+    classifier: TierClassifier, rows: list[tuple[dict[str, Any], Reading]]
+) -> Iterator[dict[str, Any]]:
+    predictions = classifier.predict_readings([reading for _, reading in rows])
+    for (row, _), prediction in zip(rows, predictions, strict=True):
         sufficiency = dict(zip(classifier.tiers, prediction.sufficiency, strict=True))
         yield row | {
             "sufficiency": sufficiency,

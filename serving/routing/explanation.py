@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from classifier.tiers import required_tier
-
 from serving.routing.router import Decision
 from serving.routing.scoring import Candidate
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from classifier.tiers import tier_probabilities
-
 from serving.records import Prediction
 from serving.routing.catalog import Catalog
 from serving.routing.filters import Rejection, first_reason

@@ -42,15 +42,18 @@ def _after(load: Path, child: Child, folder: Path, requests: int) -> float:
     whole, streamed = service.chat_bodies(folder, stream=False), service.chat_bodies(folder, stream=True)
     mix = (("/route", service.route_bodies(folder), 2), (chat.PATH, whole, 1), (chat.PATH, streamed, 1))
     for path, bodies, parts in mix:
-        tools.load(
+        wanted = requests * parts // 4
+        seen = tools.load(
             load,
             child.port,
             path,
             bodies,
             connections=_CONNECTIONS,
             seconds=_MOST_SECONDS,
-            count=requests * parts // 4,
+            count=wanted,
             warmup=0,
         )
+        if seen.done < wanted:
+            raise RuntimeError(f"{path} answered only {seen.done} of {wanted} requests in {_MOST_SECONDS} s.")
     time.sleep(_SETTLE_S)
     return child.resident_mb()

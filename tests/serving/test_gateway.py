@@ -8,7 +8,6 @@ from collections import Counter
 import pytest
 
 from classifier.tiers import DEFAULT_TIERS
-from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Call, Whole
 from serving.dispatch.dispatcher import Dispatcher, DispatchFailed
 from serving.errors import ModelNotFound, NoEligibleDeployment, NoHealthyDeployment, NotFound
@@ -23,10 +22,11 @@ from serving.state.sqlite import SQLiteLog
 from serving.state.writer import LogWriter
 from serving.tables.live import LiveTables
 from serving.weigher import Weigher, Weighing
+from tests.fakes import ScriptedAdapter, ScriptedStream, down
 
 GOOD = dict.fromkeys(DEFAULT_TIERS, 0.95)
-OVERLOADED = ProviderError("overloaded", "Too busy.", status=503, retryable=True)
-CALLERS_OWN = ProviderError("invalid_request", "No such option.", status=400, retryable=False)
+OVERLOADED = down("overloaded", status=503)
+CALLERS_OWN = down("invalid_request", retryable=False, status=400)
 ANSWERED = Whole(b'{"choices": []}', Usage(1_000, 500))
 
 
@@ -40,48 +40,8 @@ def deployment(name, dollars):
 CATALOG = Catalog({"cheap": deployment("cheap", 1.0), "dear": deployment("dear", 9.0)})
 
 
-class Scripted:
-    """Plays what each deployment does: an answer, an error, the events of a stream, or nothing for ever."""
-
-    def __init__(self, **plays):
-        self._plays = plays
-        self.asked = []
-        self.closed = []
-
-    async def complete(self, row, call):
-        self.asked.append(row.name)
-        play = self._plays[row.name]
-        if play == "hangs":
-            await asyncio.Event().wait()
-        if isinstance(play, Exception):
-            raise play
-        return play
-
-    async def stream(self, row, call):
-        play = await self.complete(row, call)
-        return ScriptedStream(play, lambda: self.closed.append(row.name))
-
-    async def close(self):
-        self.closed.append("adapter")
-
-
-class ScriptedStream:
-    def __init__(self, events, on_close):
-        self.usage = Usage()
-        self._events = events
-        self.close_now = on_close
-
-    async def __aiter__(self):
-        for event in self._events:
-            if event == "hangs":
-                await asyncio.Event().wait()
-            if isinstance(event, Exception):
-                raise event
-            yield event
-        self.usage = Usage(1_000, 500)
-
-    async def close(self):
-        self.close_now()
+async def never():
+    await asyncio.Event().wait()
 
 
 @pytest.fixture
@@ -90,7 +50,7 @@ def play(tmp_path):
 
     def run(scene, policy=None, **plays):
         log = SQLiteLog(tmp_path / "decisions.db")
-        adapter = Scripted(**plays)
+        adapter = ScriptedAdapter(**plays)
 
         async def whole_life():
             gateway = built(log, adapter, policy or Policy())
@@ -204,51 +164,59 @@ def test_a_caller_who_leaves_before_the_answer_leaves_a_cancelled_outcome(play):
         await asyncio.wait({asking})
         return asking.cancelled()
 
-    cancelled, rows = play(leave, cheap="hangs", dear=ANSWERED)
+    cancelled, rows = play(leave, cheap=never, dear=ANSWERED)
     assert cancelled
     assert outcome(rows)["status"] == "cancelled"
     assert [(a["deployment"], a["status"]) for a in outcome(rows)["attempts"]] == [("cheap", "cancelled")]
 
 
 def test_a_stream_leaves_its_outcome_at_its_end(play):
-    (_, events), rows = play(listen, cheap=[b"one", b"two", b"done"])
+    (_, events), rows = play(listen, cheap=ScriptedStream([b"one", b"two", b"done"]))
     assert events == [b"one", b"two", b"done"]
     told = outcome(rows)
-    assert (told["status"], told["streamed"], told["output_tokens"]) == ("ok", True, 500)
+    assert (told["status"], told["streamed"], told["output_tokens"]) == ("ok", True, 2)
     assert told["first_token_ms"] is not None
-    assert told["cost_usd"] == pytest.approx(1_500 / 1e6)
+    assert told["cost_usd"] == pytest.approx(9 / 1e6)
 
 
-@pytest.mark.parametrize("first", [OVERLOADED, [OVERLOADED], []], ids=["refuses", "breaks", "says nothing"])
+@pytest.mark.parametrize(
+    "first",
+    [OVERLOADED, ScriptedStream([], OVERLOADED), ScriptedStream([])],
+    ids=["refuses", "breaks", "says nothing"],
+)
 def test_a_stream_that_fails_before_its_first_event_is_tried_elsewhere(play, first):
-    (answer, events), rows = play(listen, cheap=first, dear=[b"one"])
+    (answer, events), rows = play(listen, cheap=first, dear=ScriptedStream([b"one"]))
     assert (answer.deployment, events) == ("dear", [b"one"])
     assert [attempt["status"] for attempt in outcome(rows)["attempts"]] == ["error", "ok"]
 
 
 def test_a_stream_that_breaks_after_its_first_event_ends_in_an_error_and_is_tried_nowhere_else(play):
+    breaking = ScriptedStream([b"one"], OVERLOADED)
+
     async def listen_and_see(gateway, adapter):
         _, events = await listen(gateway, adapter)
-        return events, adapter.asked, list(adapter.closed)
+        return events, adapter.asked
 
-    (events, asked, closed), rows = play(listen_and_see, cheap=[b"one", OVERLOADED], dear=[b"other"])
+    (events, asked), rows = play(listen_and_see, cheap=breaking, dear=ScriptedStream([b"other"]))
     assert events[0] == b"one"
     assert b'"error"' in events[1]
     assert len(events) == 2
-    assert (asked, closed) == (["cheap"], ["cheap"])
+    assert asked == ["cheap"]
+    assert breaking.closed
     assert (outcome(rows)["status"], outcome(rows)["error"]) == ("error", "overloaded")
 
 
 def test_a_caller_who_leaves_a_stream_leaves_one_cancelled_outcome_and_a_closed_provider(play):
+    left = ScriptedStream([b"one", b"two"])
+
     async def leave(gateway, adapter):
         answer = await gateway.chat(weighing(), STREAM)
         assert await anext(answer.events()) == b"one"
         await answer.close()
         await answer.close()
-        return list(adapter.closed)
 
-    closed, rows = play(leave, cheap=[b"one", "hangs"])
-    assert set(closed) == {"cheap"}
+    _, rows = play(leave, cheap=left)
+    assert left.closed
     assert outcome(rows)["status"] == "cancelled"
 
 
@@ -259,7 +227,7 @@ def test_closing_waits_for_the_outcomes_of_requests_that_were_just_cancelled(pla
             await asyncio.sleep(0)
         asking.cancel()
 
-    _, rows = play(end_while_asking, cheap="hangs")
+    _, rows = play(end_while_asking, cheap=never)
     assert outcome(rows)["status"] == "cancelled"
 
 
@@ -343,7 +311,7 @@ def test_feedback_on_nothing_is_refused(play):
 def test_a_full_queue_drops_and_counts_and_the_request_is_answered(tmp_path):
     async def scene():
         log = SQLiteLog(tmp_path / "decisions.db")
-        gateway = built(log, Scripted(cheap=ANSWERED), Policy())
+        gateway = built(log, ScriptedAdapter(cheap=ANSWERED), Policy())
         # never started: what is queued stays queued
         gateway.writer = LogWriter(log, queue_size=1, flush_interval_ms=5, batch_size=1)
         answers = [await gateway.chat(weighing(), WHOLE) for _ in range(3)]

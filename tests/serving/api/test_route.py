@@ -98,9 +98,9 @@ def test_a_decision_stands_in_the_log_with_its_sum(client):
 
 
 def test_a_refusal_stands_in_the_log_as_well(client):
-    error = client.post("/route", json=route_body(max_cost_usd=1e-9)).json()["error"]
-    refused = [row for row in logged(client).values() if row["decision_id"] in error["message"]]
-    assert [(row["deployment"], row["reason"]) for row in refused] == [(None, "no_eligible_deployment")]
+    answer = client.post("/route", json=route_body(max_cost_usd=1e-9))
+    row = logged(client)[answer.headers["x-weighbridge-decision-id"]]
+    assert (row["deployment"], row["reason"]) == (None, "no_eligible_deployment")
 
 
 @pytest.mark.parametrize(("prompts", "kept"), [("none", False), ("text", True)])

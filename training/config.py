@@ -1,0 +1,110 @@
+"""Every choice of a training run in one frozen place; read by each step of the pipeline."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from classifier.tiers import DEFAULT_THRESHOLD, DEFAULT_TIERS
+
+ENCODERS = ("static", "transformer")
+
+
+class ConfigError(ValueError):
+    """A setting that cannot be used; the message says which value and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How to train. Paths are relative to the working directory.
+
+    `encoder_source` is a folder in the format of sentence-transformers; None takes the packaged all-MiniLM-L6-v2.
+    `embedding_weight` is how loudly the embedding speaks beside the features, before any fitting.
+    `regularisation` are the values of C that cross-validation chooses from, per head.
+    """
+
+    version: str = "2026.11.0"
+    corpus: Path = Path(__file__).parent / "corpus"
+    output: Path = Path("build/models")
+    cache: Path = Path("build/encoders")
+    mlflow: str | None = None
+    seed: int = 7
+    tiers: tuple[str, ...] = DEFAULT_TIERS
+    threshold: float = DEFAULT_THRESHOLD
+    encoder: str = "static"
+    encoder_source: str | None = None
+    dimensions: int = 256
+    sif: float = 1e-3
+    embedding_weight: float = 0.5
+    clip: float = 4.0
+    regularisation: tuple[float, ...] = (2.0, 4.0, 8.0)
+    folds: int = 5
+
+    def __post_init__(self) -> None:
+        """Refuse what no step could use."""
+        problem = _problem(self)
+        if problem:
+            raise ConfigError(problem)
+
+
+def load_config(file: Path | None, **overrides: Any) -> TrainingConfig:
+    """Return the defaults, changed by a TOML file and then by every override that is not None.
+
+    >>> load_config(None, seed=11, version=None).seed
+    11
+    """
+    found = _read(file) if file else {}
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return replace(TrainingConfig(), **_typed(found | given))
+    except TypeError as error:
+        raise ConfigError(f"A setting has the wrong type: {error}.") from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"Cannot read {file}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not TOML: {error}.") from error
+
+
+def _typed(found: dict[str, Any]) -> dict[str, Any]:
+    known = {field.name: field.default for field in fields(TrainingConfig)}
+    unknown = sorted(found.keys() - known.keys())
+    if unknown:
+        raise ConfigError(f"Unknown setting {unknown[0]!r}. Known: {', '.join(known)}.")
+    return {name: _as(name, value, known[name]) for name, value in found.items()}
+
+
+def _as(name: str, value: Any, default: Any) -> Any:
+    """Return the value as the type of the default; raise ConfigError where it is of another."""
+    wanted = str if default is None else type(default)
+    if wanted is Path and isinstance(value, str | Path):
+        return Path(value)
+    if wanted is tuple and isinstance(value, list | tuple):
+        return tuple(value)
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise ConfigError(f"{name}: must be of type {wanted.__name__}, not {value!r}.")
+    return value
+
+
+def _problem(config: TrainingConfig) -> str | None:
+    if not config.version or Path(config.version).name != config.version:
+        return f"version: {config.version!r} is not a folder name. Take something like 2026.11.0."
+    if config.encoder not in ENCODERS:
+        return f"encoder: {config.encoder!r} is unknown. Known: {', '.join(ENCODERS)}."
+    if len(set(config.tiers)) != len(config.tiers) or len(config.tiers) < 2:
+        return f"tiers: {config.tiers} must be two or more different names, the cheapest first."
+    if not 0.0 < config.threshold < 1.0:
+        return f"threshold: {config.threshold} must lie between 0 and 1."
+    if not config.regularisation or min(config.regularisation) <= 0.0:
+        return f"regularisation: {config.regularisation} must be numbers above 0."
+    if config.folds < 2 or config.dimensions < 2 or config.sif <= 0.0 or config.clip <= 0.0:
+        return "folds and dimensions must be 2 or more; sif and clip above 0."
+    return None
