@@ -110,6 +110,22 @@ SHAPES: dict[str, str] = {
     "maths_word": """sin cos tan log ln gcd lim mod det matrix matrices vector integer integers prime primes modulo
         polynomial continuous convergent converge group ring field eigenvalue eigenvalues variance distribution random
         graph vertices edges triangle angle function functions sequence series differentiable compact topology""",
+    "law_word": """clause contract lease landlord tenant court jurisdiction statute lawful breach damages indemnity
+        directive gdpr regulation tribunal plaintiff defendant liability waiver copyright patent trademark employment
+        dismissal deed trustee treaty vertrag klausel kündigung gericht contrat bail contrato contratto umowa sözleşme
+        договор закон عقد अनुबंध""",
+    "clinic_word": """patient mg ml dose dosing renal hepatic egfr creatinine inr warfarin sodium potassium ecg
+        diagnosis symptoms therapy antibiotic insulin mmol infusion icu biopsy tumour tumor patienten dosis paziente
+        paciente hasta пациент مريض मरीज""",
+    "money_word": """tax vat ifrs gaap depreciation goodwill deferred lease hedge bond yield equity portfolio premium
+        deductible audit revenue margin cashflow npv irr tranche option options volatility basis steuer impôt impuesto
+        imposto imposta belasting podatek vergi налог ضريبة कर""",
+    "system_word": """latency throughput cluster replica replication shard partition transaction isolation consistency
+        concurrency thread threads mutex lock deadlock cache queue kafka failover distributed idempotent kernel memory
+        allocator packet tls encryption authentication token nonce""",
+    "study_word": """hypothesis confounding confounder regression estimator estimate sample cohort trial randomised
+        randomized placebo significance significant effect bias propensity instrument causal likelihood posterior
+        quantum entropy enzyme protein genome equilibrium reaction thermodynamic relativity orbital""",
     "closing": """thanks thank thx ty bye cheers perfect great awesome cool hi hello hey morning evening danke hallo
         tschüss merci bonjour salut gracias hola adiós obrigado obrigada olá grazie ciao bedankt hoi dziękuję dzięki
         cześć teşekkürler merhaba sağol спасибо привет пока شكرا مرحبا धन्यवाद नमस्ते""",

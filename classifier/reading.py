@@ -115,7 +115,7 @@ def _read_mapping(prompt: Mapping[str, Any]) -> Reading:
 
 
 def _has_schema(response_format: Mapping[str, Any] | None) -> bool:
-    return bool(response_format) and response_format.get("type") in ("json_schema", "json_object")
+    return response_format is not None and response_format.get("type") in ("json_schema", "json_object")
 
 
 def _read_messages(found: Sequence[Any], *, tools: int = 0, has_schema: bool = False) -> Reading:

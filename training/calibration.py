@@ -31,5 +31,7 @@ class Sigmoid:
 def calibrate(scores: Numbers, target: Numbers, weight: Numbers) -> Sigmoid:
     """Fit the sigmoid on scores of rows that the head has not seen."""
     # Nearly unregularised: two numbers on hundreds of rows. The slope must not turn, or order would be lost.
-    fitted = LogisticRegression(C=1e4, tol=1e-8, max_iter=1_000).fit(scores[:, None], target, sample_weight=weight)
+    fitted = LogisticRegression(C=1e4, tol=1e-8, max_iter=1_000).fit(
+        scores[:, None], target, sample_weight=weight
+    )
     return Sigmoid(max(1e-3, float(fitted.coef_[0, 0])), float(fitted.intercept_[0]))

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from classifier.artifact import sha256
-from classifier.reading import Reading, ReadingError, read
 from sklearn.model_selection import StratifiedGroupKFold
 
-_FIELDS = frozenset({"id", "prompt", "messages", "tools", "response_format", "tier", "domain", "kind", "language"})
+from classifier.artifact import sha256
+from classifier.reading import Reading, ReadingError, read
+
+_FIELDS = frozenset(
+    {"id", "prompt", "messages", "tools", "response_format", "tier", "domain", "kind", "language"}
+)
 _OPTIONAL = frozenset({"why", "traits"})
 
 
@@ -96,7 +99,9 @@ def _row(found: Any, tiers: Sequence[str]) -> Row:
             raise CorpusError(f"needs {name!r}, a string that is not empty.")
     if found["tier"] not in tiers:
         raise CorpusError(f"tier {found['tier']!r} is unknown. Known: {', '.join(tiers)}.")
-    prompt = {name: found[name] for name in ("prompt", "messages", "tools", "response_format") if name in found}
+    prompt = {
+        name: found[name] for name in ("prompt", "messages", "tools", "response_format") if name in found
+    }
     try:
         reading = read(prompt)
     except ReadingError as error:
@@ -118,8 +123,7 @@ def _group(found: Mapping[str, Any]) -> str:
     """Return what two continuations of one conversation, or two copies of one prompt, have in common."""
     opening = found.get("prompt")
     if opening is None:
-        said = (message for message in found["messages"] if message.get("role") == "user")
-        opening = next(said, {}).get("content")
+        opening = [message.get("content") for message in found["messages"] if message["role"] == "user"][:1]
     text = opening if isinstance(opening, str) else json.dumps(opening, sort_keys=True)
     return hashlib.sha256(" ".join(text.lower().split()).encode("utf-8", "replace")).hexdigest()
 

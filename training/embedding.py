@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
+
 from classifier.artifact import TOKENIZER, sha256
 from classifier.encoder import Encoder, load_encoder
 from classifier.reading import Reading
 from classifier.tier_classifier import open_session
-
 from training.config import TrainingConfig
 
 # The published weights of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), as the package carries them.
@@ -92,11 +92,15 @@ def source_folder(source: str | None) -> Path:
     """Return the folder of the model to start from; the packaged one only with the published weights."""
     if source is not None:
         if not Path(source, "modules.json").is_file():
-            raise EncoderSourceError(f"{source} is not a sentence-transformers folder: it has no modules.json.")
+            raise EncoderSourceError(
+                f"{source} is not a sentence-transformers folder: it has no modules.json."
+            )
         return Path(source)
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise EncoderSourceError(f"The package {_PACKAGE} is missing. Run: pip install 'weighbridge[training]'.")
+        raise EncoderSourceError(
+            f"The package {_PACKAGE} is missing. Run: pip install 'weighbridge[training]'."
+        )
     folder = Path(spec.origin).parent / "model"
     found = sha256(folder / "model.safetensors")
     if found != PACKAGED_SHA256:

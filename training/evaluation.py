@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from classifier.tiers import required_tier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from classifier.tiers import required_tier
 from training.dataset import Row
 
 Numbers = npt.NDArray[np.float64]
@@ -63,7 +63,8 @@ def calibration_error(probability: Numbers, happened: npt.NDArray[np.bool_]) -> 
     """
     bins = np.minimum((probability * _ECE_BINS).astype(int), _ECE_BINS - 1)
     gaps = [
-        abs(float(probability[bins == one].mean() - happened[bins == one].mean())) * float(np.mean(bins == one))
+        abs(float(probability[bins == one].mean() - happened[bins == one].mean()))
+        * float(np.mean(bins == one))
         for one in np.unique(bins)
     ]
     return round(sum(gaps), 4)
@@ -71,7 +72,9 @@ def calibration_error(probability: Numbers, happened: npt.NDArray[np.bool_]) -> 
 
 def held_out_rows(rows: Sequence[Row], held_out: Numbers) -> dict[str, list[float]]:
     """Return the held-out sufficiencies by row id: what a later artifact is compared with, row for row."""
-    return {row.id: [round(float(value), 4) for value in found] for row, found in zip(rows, held_out, strict=True)}
+    return {
+        row.id: [round(float(value), 4) for value in found] for row, found in zip(rows, held_out, strict=True)
+    }
 
 
 def as_text(report: Mapping[str, Any]) -> str:

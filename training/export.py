@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-from classifier.artifact import FORMAT_VERSION, GRAPH, MANIFEST, TOKENIZER, sha256
-from classifier.features import FEATURE_NAMES, FEATURE_SCHEMA_VERSION
 from onnx import TensorProto, compose, helper, numpy_helper
 
+from classifier.artifact import FORMAT_VERSION, GRAPH, MANIFEST, TOKENIZER, sha256
+from classifier.features import FEATURE_NAMES, FEATURE_SCHEMA_VERSION
 from training.config import TrainingConfig
 from training.embedding import MadeEncoder
 from training.fit import Head
@@ -134,7 +134,7 @@ def _constants(heads: Sequence[Head]) -> list[Any]:
     per_head = {
         "means": [step["standardise"].mean_ for step in steps],
         "deviations": [step["standardise"].scale_ for step in steps],
-        "coefficients": [step["logistic"].coef_[0] * step["weigh"].kw_args["x2"] for step in steps],
+        "coefficients": [step["logistic"].coef_[0] * step["weigh"].kw_args["weights"] for step in steps],
         "intercepts": [step["logistic"].intercept_[0] for step in steps],
         "slopes": [head.calibration.slope for head in heads],
         "shifts": [head.calibration.intercept for head in heads],
@@ -142,5 +142,7 @@ def _constants(heads: Sequence[Head]) -> list[Any]:
         "highest": clip["a_max"],
         "certain": [1.0],
     }
-    constants = [numpy_helper.from_array(np.asarray(v, dtype=np.float32), name) for name, v in per_head.items()]
+    constants = [
+        numpy_helper.from_array(np.asarray(v, dtype=np.float32), name) for name, v in per_head.items()
+    ]
     return [*constants, numpy_helper.from_array(np.array([1], dtype=np.int64), "across")]

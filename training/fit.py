@@ -38,13 +38,17 @@ class Head:
         return self.calibration.apply(self.pipeline.decision_function(inputs))
 
 
-def fit_heads(inputs: Matrix, labels: Labels, folds: Folds, config: TrainingConfig, embedded: int) -> list[Head]:
+def fit_heads(
+    inputs: Matrix, labels: Labels, folds: Folds, config: TrainingConfig, embedded: int
+) -> list[Head]:
     """Fit one head per question on the rows that answer it.
 
     `inputs` [N, D + F] are embeddings and then features, of which the first `embedded` columns are embeddings.
     """
     weights = column_weights(inputs.shape[1], embedded, config.embedding_weight)
-    return [_fit_head(inputs, labels, head, folds, config, weights) for head in range(labels.targets.shape[1])]
+    return [
+        _fit_head(inputs, labels, head, folds, config, weights) for head in range(labels.targets.shape[1])
+    ]
 
 
 def column_weights(columns: int, embedded: int, embedding_weight: float) -> npt.NDArray[np.float64]:
@@ -66,7 +70,12 @@ def sufficiency(heads: Sequence[Head], inputs: Matrix) -> npt.NDArray[np.float64
 
 
 def _fit_head(
-    inputs: Matrix, labels: Labels, head: int, folds: Folds, config: TrainingConfig, weights: npt.NDArray[np.float64]
+    inputs: Matrix,
+    labels: Labels,
+    head: int,
+    folds: Folds,
+    config: TrainingConfig,
+    weights: npt.NDArray[np.float64],
 ) -> Head:
     answered = labels.answered(head)
     rows, target, weight = inputs[answered], labels.targets[answered, head], labels.weights[answered]
@@ -75,8 +84,10 @@ def _fit_head(
             f"Every row says the same of tier {config.tiers[head]!r}, so there is nothing to learn. "
             "Add rows that need a cheaper and a dearer tier."
         )
-    scores = {c: _held_out(rows, target, weight, folds[answered], _pipeline(c, config, weights))
-              for c in config.regularisation}
+    scores = {
+        c: _held_out(rows, target, weight, folds[answered], _pipeline(c, config, weights))
+        for c in config.regularisation
+    }
     best = min(scores, key=lambda c: (_loss(target, scores[c], weight), c))
     pipeline = _pipeline(best, config, weights)
     pipeline.fit(rows, target, logistic__sample_weight=weight)
@@ -84,17 +95,27 @@ def _fit_head(
 
 
 def _pipeline(c: float, config: TrainingConfig, weights: npt.NDArray[np.float64]) -> Pipeline:
-    return Pipeline([
-        ("standardise", StandardScaler()),
-        # One strange prompt must not outweigh all else.
-        ("clip", FunctionTransformer(np.clip, kw_args={"a_min": -config.clip, "a_max": config.clip})),
-        ("weigh", FunctionTransformer(np.multiply, kw_args={"x2": weights})),
-        ("logistic", LogisticRegression(C=c, max_iter=5_000, tol=1e-6, random_state=config.seed)),
-    ])
+    return Pipeline(
+        [
+            ("standardise", StandardScaler()),
+            # One strange prompt must not outweigh all else.
+            ("clip", FunctionTransformer(np.clip, kw_args={"a_min": -config.clip, "a_max": config.clip})),
+            ("weigh", FunctionTransformer(_weigh, kw_args={"weights": weights})),
+            ("logistic", LogisticRegression(C=c, max_iter=5_000, tol=1e-6, random_state=config.seed)),
+        ]
+    )
+
+
+def _weigh(inputs: Matrix, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return inputs * weights
 
 
 def _held_out(
-    rows: Matrix, target: npt.NDArray[np.float64], weight: npt.NDArray[np.float64], folds: Folds, pipeline: Pipeline
+    rows: Matrix,
+    target: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+    folds: Folds,
+    pipeline: Pipeline,
 ) -> npt.NDArray[np.float64]:
     """Return a raw score for every row from a head that has not seen its fold."""
     scores = np.zeros(len(rows))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from classifier.artifact import ArtifactError, champion_folder, load_manifest
 
+from classifier.artifact import ArtifactError, champion_folder, load_manifest
 from training.dataset import Row
 from training.evaluation import predicted_places, routing_figures
 
@@ -95,7 +95,11 @@ def _beside(
         return []
     needed = np.array([list(tiers).index(row.tier) for row in both])
     ours, theirs = (
-        routing_figures(needed, predicted_places(np.array([one["held_out"][row.id] for row in both]), tiers, threshold), tiers)
+        routing_figures(
+            needed,
+            predicted_places(np.array([one["held_out"][row.id] for row in both]), tiers, threshold),
+            tiers,
+        )
         for one in (report, champion)
     )
     return [

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+
 from classifier.encoder import EDGE_TOKENS
 from classifier.reading import Reading
 from classifier.tier_classifier import TierClassifier
-
 from training.embedding import MadeEncoder, embed, load_source, source_folder
 from training.export import ExportRefused
 from training.fit import Head, Matrix, sufficiency
@@ -21,7 +21,9 @@ MIN_COSINE = {"static": 0.999, "transformer": 0.95}
 SAMPLE_ROWS = 64
 
 
-def prove_heads(artifact: TierClassifier, heads: Sequence[Head], readings: Sequence[Reading], inputs: Matrix) -> float:
+def prove_heads(
+    artifact: TierClassifier, heads: Sequence[Head], readings: Sequence[Reading], inputs: Matrix
+) -> float:
     """Return the largest gap to scikit-learn's probabilities; raise ExportRefused beyond MAX_PROBABILITY_GAP."""
     served = np.array([prediction.sufficiency for prediction in artifact.predict_readings(readings)])
     gap = float(np.abs(served - sufficiency(heads, inputs)).max())

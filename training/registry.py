@@ -12,10 +12,12 @@ from training.config import TrainingConfig
 EXPERIMENT = "weighbridge"
 
 
-def register(uri: str, artifact: Path, config: TrainingConfig, report: Mapping[str, Any]) -> str:
-    """Log parameters, figures and the artifact folder to an MLflow store such as `sqlite:///runs.db`; return the run id.
+def register(
+    uri: str, artifact: Path, config: TrainingConfig, report: Mapping[str, Any], *, passed: bool
+) -> str:
+    """Log parameters, figures and the artifact folder to an MLflow store; return the run's id.
 
-    Files go beside a SQLite store, into `mlruns`.
+    `uri` is such as `sqlite:///runs.db`; files then go beside the database, into `mlruns`.
     """
     import mlflow  # noqa: PLC0415  # seconds of import, and only when a store is named
 
@@ -24,7 +26,7 @@ def register(uri: str, artifact: Path, config: TrainingConfig, report: Mapping[s
     with mlflow.start_run(run_name=artifact.name) as run:
         mlflow.log_params({name: str(value) for name, value in asdict(config).items()})
         mlflow.log_metrics(_figures(report))
-        mlflow.set_tag("verdict", "passed" if report["verdict"]["passed"] else "failed")
+        mlflow.set_tag("verdict", "passed" if passed else "failed")
         mlflow.log_artifacts(str(artifact), artifact_path=artifact.name)
         return str(run.info.run_id)
 
@@ -32,13 +34,17 @@ def register(uri: str, artifact: Path, config: TrainingConfig, report: Mapping[s
 def _ensure_experiment(mlflow: Any, uri: str) -> None:
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
         prefix = "sqlite:///"
-        beside = Path(uri.removeprefix(prefix)).resolve().parent / "mlruns" if uri.startswith(prefix) else None
+        beside = (
+            Path(uri.removeprefix(prefix)).resolve().parent / "mlruns" if uri.startswith(prefix) else None
+        )
         mlflow.create_experiment(EXPERIMENT, artifact_location=beside.as_uri() if beside else None)
     mlflow.set_experiment(EXPERIMENT)
 
 
 def _figures(report: Mapping[str, Any]) -> dict[str, float]:
-    figures = {name: float(report[name]) for name in ("accuracy", "under_routed", "over_routed", "two_tiers_under")}
+    figures = {
+        name: float(report[name]) for name in ("accuracy", "under_routed", "over_routed", "two_tiers_under")
+    }
     figures |= {f"recall_{tier}": float(share) for tier, share in report["recall"].items()}
     for tier, head in report["heads"].items():
         figures |= {f"{name}_{tier}": float(value) for name, value in head.items()}

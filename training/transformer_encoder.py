@@ -17,7 +17,7 @@ from sentence_transformers import SentenceTransformer
 from training.static_encoder import IR_VERSION, OPSET
 
 
-class _MeanPooled(torch.nn.Module):
+class _MeanPooled(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
     """The model with its tokens averaged, taking two positional tensors: what the exporter can trace."""
 
     def __init__(self, model: torch.nn.Module) -> None:
@@ -37,7 +37,9 @@ def transformer_graph(source: SentenceTransformer) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         full, small = Path(folder, "full.onnx"), Path(folder, "int8.onnx")
         _export(source, full)
-        logging.getLogger().setLevel(logging.ERROR)  # the quantiser advises a pre-processing that changes nothing here
+        logging.getLogger().setLevel(
+            logging.ERROR
+        )  # the quantiser advises a pre-processing that changes nothing here
         quantize_dynamic(full, small, weight_type=QuantType.QInt8)
         model = onnx.load(small)
     flat = helper.make_node("Squeeze", ["embedding_2d", "first_axis"], ["embedding"])

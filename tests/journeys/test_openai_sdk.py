@@ -5,7 +5,7 @@ from __future__ import annotations
 import openai
 import pytest
 
-from tests.running import served
+from tests.running import MAX_BODY_BYTES, served
 
 HELLO = [{"role": "user", "content": "Say hello to the new colleague."}]
 
@@ -113,6 +113,15 @@ def test_limits_that_nobody_meets_raise_unprocessable(client):
 def test_an_error_before_a_stream_is_an_error_and_no_stream(client, stream):
     with pytest.raises(openai.NotFoundError):
         client.chat.completions.create(model="gpt-nobody", messages=HELLO, stream=stream)
+
+
+def test_a_body_over_the_limit_raises_its_status_and_leaves_the_connection_usable(client):
+    with pytest.raises(openai.APIStatusError) as raised:
+        client.chat.completions.create(
+            model="auto", messages=[{"role": "user", "content": "a" * 2 * MAX_BODY_BYTES}]
+        )
+    assert raised.value.status_code == 413
+    assert client.chat.completions.create(model="auto", messages=HELLO).choices
 
 
 def test_a_wrong_key_raises_authentication_error(tmp_path):

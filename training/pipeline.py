@@ -1,0 +1,176 @@
+"""How an artifact is made, from top to bottom: load → embed → split → fit and weigh held out → export → judge → register."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from classifier.artifact import bundled_models
+from classifier.features import FEATURE_NAMES, features
+from classifier.tier_classifier import TierClassifier
+from training.card import model_card
+from training.config import TrainingConfig
+from training.dataset import Corpus, load_corpus, split
+from training.embedding import MadeEncoder, embed, make_encoder
+from training.evaluation import evaluate, held_out_rows
+from training.export import write_artifact
+from training.fit import Folds, Head, Matrix, fit_heads
+from training.gate import REPORT, Verdict, judge
+from training.labeling import Labels, graded
+from training.parity import SAMPLE_ROWS, prove_encoder, prove_heads
+from training.registry import register
+
+CARD = "MODEL_CARD.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run leaves: the artifact's folder, its report, its verdict, and the id of its MLflow run, if any."""
+
+    folder: Path
+    report: dict[str, Any]
+    verdict: Verdict
+    run_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """Everything that fitting needs: rows in one order, as numbers."""
+
+    corpus: Corpus
+    encoder: MadeEncoder
+    inputs: Matrix
+    labels: Labels
+    folds: Folds
+
+
+def train(config: TrainingConfig) -> Trained:
+    """Train, prove, measure and write one artifact."""
+    with tqdm(total=5 + config.folds, unit="step", disable=None, file=sys.stderr) as bar:
+        material = _load(config, bar)
+        held_out = _weigh_held_out(material, config, bar)
+        bar.set_description("fitting on every row")
+        heads = _fit(material, np.ones(len(material.inputs), dtype=bool), config)
+        bar.update()
+        bar.set_description("proving and writing")
+        report = _report(material, held_out, config)
+        folder = _export(material, heads, report, config)
+        bar.update()
+        bar.set_description("judging")
+        verdict = judge(report, material.corpus.rows, bundled_models(), config.tiers, config.threshold)
+        _write(config.output / f"{config.version}.verdict.json", verdict.as_dict())
+        run_id = (
+            register(config.mlflow, folder, config, report, passed=verdict.passed) if config.mlflow else None
+        )
+        bar.update()
+    return Trained(folder, report, verdict, run_id)
+
+
+def created_by(config: TrainingConfig) -> str:
+    """Return the command that makes this artifact again."""
+    return f"weighbridge train --version {config.version} --seed {config.seed} --encoder {config.encoder}"
+
+
+def _load(config: TrainingConfig, bar: Any) -> _Material:
+    bar.set_description("reading the corpus")
+    corpus = load_corpus(config.corpus, config.tiers)
+    readings = [row.reading for row in corpus.rows]
+    bar.update()
+    bar.set_description(f"making the {config.encoder} encoder")
+    encoder = make_encoder(config)
+    embeddings = embed(encoder, readings)
+    bar.update()
+    surface = np.stack([features(reading) for reading in readings])
+    return _Material(
+        corpus=corpus,
+        encoder=encoder,
+        inputs=np.hstack([embeddings, surface]),
+        labels=graded([row.tier for row in corpus.rows], config.tiers),
+        folds=split(corpus.rows, config.folds, config.seed),
+    )
+
+
+def _fit(material: _Material, chosen: npt.NDArray[np.bool_], config: TrainingConfig) -> list[Head]:
+    """Fit on some rows, with folds of their own for choosing and calibrating."""
+    rows = [row for row, wanted in zip(material.corpus.rows, chosen, strict=True) if wanted]
+    folds = split(rows, config.folds, config.seed + 1)
+    embedded = material.inputs.shape[1] - len(FEATURE_NAMES)
+    return fit_heads(material.inputs[chosen], material.labels.take(chosen), folds, config, embedded)
+
+
+def _weigh_held_out(material: _Material, config: TrainingConfig, bar: Any) -> npt.NDArray[np.float64]:
+    """Return the sufficiencies of every row [N, K] from exported artifacts that have not seen its fold."""
+    held_out = np.zeros((len(material.inputs), len(config.tiers)))
+    for fold in range(config.folds):
+        bar.set_description(f"fold {fold + 1} of {config.folds}")
+        outside = material.folds == fold
+        heads = _fit(material, ~outside, config)
+        with tempfile.TemporaryDirectory() as folder:
+            artifact = _served(Path(folder, "fold"), material, heads, config)
+            readings = [row.reading for row, out in zip(material.corpus.rows, outside, strict=True) if out]
+            held_out[outside] = [one.sufficiency for one in artifact.predict_readings(readings)]
+        bar.update()
+    return held_out
+
+
+def _served(
+    folder: Path, material: _Material, heads: Sequence[Head], config: TrainingConfig
+) -> TierClassifier:
+    """Write a bare artifact and load it again, so that what is measured is what would be served."""
+    facts: dict[str, Any] = {"training": {}, "metrics": {}, "created_by": created_by(config)}
+    return TierClassifier.load(write_artifact(folder, material.encoder, heads, config, facts, {}))
+
+
+def _report(material: _Material, held_out: npt.NDArray[np.float64], config: TrainingConfig) -> dict[str, Any]:
+    rows = material.corpus.rows
+    return {
+        "version": config.version,
+        "tiers": list(config.tiers),
+        "threshold": config.threshold,
+        "feature_count": len(FEATURE_NAMES),
+        "created_by": created_by(config),
+        **evaluate(rows, held_out, material.folds, config.tiers, config.threshold),
+        "held_out": held_out_rows(rows, held_out),
+    }
+
+
+def _export(
+    material: _Material, heads: Sequence[Head], report: dict[str, Any], config: TrainingConfig
+) -> Path:
+    """Prove the graph and the encoder on a sample, then write the artifact with its report and card."""
+    sample = [row.reading for row in material.corpus.rows[:: max(1, len(material.inputs) // SAMPLE_ROWS)]]
+    inputs = material.inputs[:: max(1, len(material.inputs) // SAMPLE_ROWS)]
+    with tempfile.TemporaryDirectory() as folder:
+        gap = prove_heads(_served(Path(folder, "proof"), material, heads, config), heads, sample, inputs)
+    cosine = prove_encoder(material.encoder, sample, config.encoder_source)
+    facts = {
+        "training": {
+            "data": list(material.corpus.files),
+            "rows": len(material.corpus.rows),
+            "seed": config.seed,
+            "c": [head.c for head in heads],
+        },
+        "metrics": {
+            name: report[name] for name in ("accuracy", "recall", "under_routed", "over_routed", "heads")
+        }
+        | {"sklearn_gap": float(f"{gap:.1e}"), "encoder_cosine": round(cosine, 4)},
+        "created_by": report["created_by"],
+    }
+    documents = {
+        REPORT: json.dumps(report, indent=1, ensure_ascii=False) + "\n",
+        CARD: model_card(material.corpus, report, material.encoder.facts, config.folds),
+    }
+    return write_artifact(config.output / config.version, material.encoder, heads, config, facts, documents)
+
+
+def _write(file: Path, found: dict[str, Any]) -> None:
+    file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
