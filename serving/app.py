@@ -27,13 +27,12 @@ from serving.api.route import route
 from serving.dispatch.adapter import Adapter
 from serving.dispatch.demo import Demo
 from serving.dispatch.dispatcher import Dispatcher, Patience
-from serving.dispatch.openai_compatible import OpenAICompatible, Timeouts
 from serving.errors import WeighbridgeError
 from serving.gateway import Gateway
 from serving.metrics import Metrics
 from serving.rollout import Rollout
+from serving.routing.catalog import Catalog
 from serving.settings import Settings, build_catalog, build_policy, keys, server_keys
-from serving.settings.schema import DispatchSettings
 from serving.state.sqlite import SQLiteLog
 from serving.state.writer import LogWriter
 from serving.tables.live import LiveTables
@@ -68,6 +67,7 @@ def create_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
 
 def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
     """Construct every part and join them; the log is opened, nothing else is started yet."""
+    weigher = build_weigher(settings, environ)
     log = SQLiteLog(settings.log.path)
     writer = LogWriter(
         log,
@@ -75,27 +75,32 @@ def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
         flush_interval_ms=settings.log.flush_interval_ms,
         batch_size=settings.log.batch_size,
     )
-    adapters: dict[str, Adapter] = {
-        "demo": Demo(speed=settings.dispatch.demo_speed),
-        "openai_compatible": OpenAICompatible(keys(settings, environ), _timeouts(settings.dispatch)),
-    }
+    patience = Patience(settings.dispatch.max_attempts, settings.dispatch.total_timeout_ms)
     return Gateway(
-        weigher=build_weigher(settings, environ),
-        dispatcher=Dispatcher(
-            adapters, Patience(settings.dispatch.max_attempts, settings.dispatch.total_timeout_ms)
-        ),
+        weigher=weigher,
+        dispatcher=Dispatcher(_adapters(weigher.catalog, settings, environ), patience),
         writer=writer,
         log=log,
         metrics=Metrics(),
     )
 
 
-def _timeouts(settings: DispatchSettings) -> Timeouts:
-    return Timeouts(
-        connect_ms=settings.connect_timeout_ms,
-        first_byte_ms=settings.first_byte_timeout_ms,
-        idle_ms=settings.idle_timeout_ms,
-    )
+def _adapters(catalog: Catalog, settings: Settings, environ: Mapping[str, str]) -> dict[str, Adapter]:
+    """Construct the adapters that the catalog needs, and import no others: an HTTP client takes its time."""
+    needed = {row.adapter for row in catalog}
+    adapters: dict[str, Adapter] = {}
+    if "demo" in needed:
+        adapters["demo"] = Demo(speed=settings.dispatch.demo_speed)
+    if "openai_compatible" in needed:
+        from serving.dispatch.openai_compatible import OpenAICompatible, Timeouts  # noqa: PLC0415
+
+        timeouts = Timeouts(
+            connect_ms=settings.dispatch.connect_timeout_ms,
+            first_byte_ms=settings.dispatch.first_byte_timeout_ms,
+            idle_ms=settings.dispatch.idle_timeout_ms,
+        )
+        adapters["openai_compatible"] = OpenAICompatible(keys(settings, environ), timeouts)
+    return adapters
 
 
 def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:

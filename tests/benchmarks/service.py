@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import json
 import tempfile
@@ -52,6 +53,7 @@ def weighbridge(loop: str = "asyncio", upstream_port: int = 9) -> Iterator[Child
         config.write_text(_settings(folder, upstream_port), encoding="utf-8")
         arguments = (loop, "serve", "--port", str(port), "--config", str(config))
         with server("launch", *arguments, port=port, ready="/readyz", log=folder / "output") as child:
+            _check_it_classifies(port)
             yield child
 
 
@@ -78,6 +80,18 @@ def chat_bodies(folder: Path, *, stream: bool) -> Path:
         for text in Prose().prompts(_WORDS, _BODIES)
     ]
     return _written(folder / f"chat-{'stream' if stream else 'whole'}.jsonl", rows)
+
+
+def _check_it_classifies(port: int) -> None:
+    """Refuse to measure a service that has no usable artifact: answering without one is quick."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", "/route", json.dumps({"prompt": "Where is my order?"}))
+        source = json.loads(connection.getresponse().read()).get("prediction_source")
+    finally:
+        connection.close()
+    if source != "classifier":
+        raise RuntimeError(f"the service does not classify (its predictions are {source!r}): check models/.")
 
 
 def _written(path: Path, rows: list[dict[str, object]]) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from classifier.artifact import ArtifactError, load_manifest
 from tests.benchmarks.children import environment
 from tests.benchmarks.plan import ROOT, Plan, Skipped
 from tests.benchmarks.prose import CORPUS
@@ -20,7 +22,7 @@ def artifact(plan: Plan) -> Path:
     """Return the artifact's folder, trained now or by an earlier run; raise Skipped where it cannot be."""
     models = plan.build / "models"
     folder = models / _VERSION
-    if (folder / "manifest.json").exists():
+    if _is_usable(folder):
         return folder
     if plan.is_quick:
         raise Skipped("it takes a minute to export; run it once without --quick.")
@@ -30,6 +32,16 @@ def artifact(plan: Plan) -> Path:
     config.write_text('encoder = "transformer"\n', encoding="utf-8")
     _train(plan, config, models)
     return folder
+
+
+def _is_usable(folder: Path) -> bool:
+    """Tell whether an earlier run left an artifact that this code can load; remove one that it cannot."""
+    try:
+        load_manifest(folder)
+    except ArtifactError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    return True
 
 
 def _train(plan: Plan, config: Path, models: Path) -> None:

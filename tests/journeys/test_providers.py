@@ -102,13 +102,20 @@ def test_what_is_not_the_callers_fault_goes_on_to_the_next_and_the_headers_say_s
         Reply((b"",)),
         Reply((b"{\x00", b"\xff"), then="disconnect"),
         Reply((b'{"choices": [', b"1"), then="disconnect"),
-        Reply(status=302, headers={"location": "http://127.0.0.1:1/"}),
     ],
-    ids=["no JSON", "no choices", "nothing", "bytes, then gone", "half an answer", "elsewhere"],
+    ids=["no JSON", "no choices", "nothing", "bytes, then gone", "half an answer"],
 )
 def test_a_broken_answer_goes_on_to_the_next(tmp_path, reply):
     with house(tmp_path, [reply], [Reply()]) as (client, _):
         assert chat(client).headers["x-weighbridge-deployment"] == "second"
+
+
+def test_a_redirect_is_not_followed_for_it_could_carry_the_key_elsewhere(tmp_path):
+    with FakeProvider() as elsewhere:
+        redirect = Reply(status=307, headers={"location": f"{elsewhere.base_url}/chat/completions"})
+        with house(tmp_path, [redirect], [Reply()]) as (client, _):
+            assert chat(client).headers["x-weighbridge-deployment"] == "second"
+        assert elsewhere.requests == []
 
 
 def test_a_provider_that_is_not_there_goes_on_to_the_next(tmp_path):

@@ -214,8 +214,11 @@ def test_a_caller_who_leaves_a_stream_leaves_one_cancelled_outcome_and_a_closed_
         assert await anext(answer.events()) == b"one"
         await answer.close()
         await answer.close()
+        ended = {"deployment": "cheap", "status": "cancelled"}
+        return gateway.metrics.registry.get_sample_value("weighbridge_outcomes_total", ended)
 
-    _, rows = play(leave, cheap=left)
+    counted, rows = play(leave, cheap=left)
+    assert counted == 1
     assert left.closed
     assert outcome(rows)["status"] == "cancelled"
 
