@@ -111,13 +111,14 @@ def _check_versions(folder: Path, found: Mapping[str, Any]) -> None:
         newer = isinstance(written, int) and written > FORMAT_VERSION
         way_out = "Update Weighbridge." if newer else _WAY_OUT
         raise ArtifactError(
-            f"Artifact {folder} has format version {written!r}, this Weighbridge reads {FORMAT_VERSION}. {way_out}"
+            f"Artifact {folder} has format version {written!r}, this Weighbridge reads {FORMAT_VERSION}. "
+            f"{way_out}"
         )
     schema, width = found.get("feature_schema_version"), found.get("feature_count")
     if schema != FEATURE_SCHEMA_VERSION or width != len(FEATURE_NAMES):
         raise ArtifactError(
-            f"Artifact {folder} was trained on feature schema {schema!r} with {width!r} features, this Weighbridge "
-            f"has schema {FEATURE_SCHEMA_VERSION} with {len(FEATURE_NAMES)}. {_WAY_OUT}"
+            f"Artifact {folder} was trained on feature schema {schema!r} with {width!r} features, this "
+            f"Weighbridge has schema {FEATURE_SCHEMA_VERSION} with {len(FEATURE_NAMES)}. {_WAY_OUT}"
         )
 
 
@@ -155,5 +156,6 @@ def _check_file(folder: Path, name: str, expected: str) -> None:
         raise ArtifactError(f"Artifact {folder} lacks {name}: {error.strerror}. {_WAY_OUT}") from error
     if actual != expected:
         raise ArtifactError(
-            f"{folder / name} is damaged: its SHA-256 is {actual[:12]}…, the manifest says {expected[:12]}…. {_WAY_OUT}"
+            f"{folder / name} is damaged: its SHA-256 is {actual[:12]}…, the manifest says {expected[:12]}…. "
+            f"{_WAY_OUT}"
         )

@@ -12,16 +12,20 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from classifier.byte_kinds import PLACE, count_kinds
 from classifier.lexicon import SHAPES, TASKS, UNSPACED, by_word
 from classifier.reading import Reading
 
 Vector: TypeAlias = npt.NDArray[np.float32]
 
 # Raise it whenever a name, its meaning or the order changes: an artifact of another version is refused.
-FEATURE_SCHEMA_VERSION = 1
+FEATURE_SCHEMA_VERSION = 2
 
-# Where instructions stand: so many words from either end.
+# Where instructions stand: so many words from either end, and the very first, of which the first counts most.
 EDGE_WORDS = 30
+LEAD_WORDS = 6
+# A rate of very few words says little.
+_RATE_PRIOR_WORDS = 3.0
 
 _CLASSES = (*TASKS, *SHAPES)
 _PLACES = {name: place for place, name in enumerate(_CLASSES)}
@@ -77,44 +81,6 @@ _MATHS_MARKS = (
 )
 _OPERATOR = re.compile(r"[∀-⋿]")
 _NUMBER = re.compile(r"[0-9]+")
-
-# Bytes of UTF-8 by what they tell: ASCII by kind, lead bytes by script.
-_BYTE_CLASSES: dict[str, tuple[range | bytes, ...]] = {
-    "letter": (range(0x41, 0x5B), range(0x61, 0x7B)),
-    "capital": (range(0x41, 0x5B),),
-    "digit": (range(0x30, 0x3A),),
-    "space": (b" \t\n\r",),
-    "sentence": (b".!?",),
-    "comma": (b",;",),
-    "bracket": (b"(){}[]<>",),
-    "operator": (b"=+*/^%<>~|&\\_",),
-    "quotation": (b"\"'`",),
-    "question": (b"?",),
-    "colon": (b":",),
-    "latin_accent": (range(0xC3, 0xC6),),
-    "greek": (range(0xCE, 0xD0),),
-    "cyrillic": (range(0xD0, 0xD4),),
-    "arabic": (range(0xD8, 0xDC),),
-    "indic": (b"\xe0",),
-    "symbol": (b"\xe2",),
-    "kana": (b"\xe3",),
-    "han": (range(0xE4, 0xEA),),
-    "hangul": (range(0xEA, 0xEE),),
-    "emoji": (b"\xf0",),
-    "lead": (range(0x01, 0x80), range(0xC0, 0x100)),
-}
-
-
-def _byte_table() -> npt.NDArray[np.float64]:
-    table = np.zeros((256, len(_BYTE_CLASSES)))
-    for column, spans in enumerate(_BYTE_CLASSES.values()):
-        for span in spans:
-            table[list(span), column] = 1.0
-    return table
-
-
-_BYTES = _byte_table()
-_BYTE_PLACE = {name: place for place, name in enumerate(_BYTE_CLASSES)}
 
 _SHARES = (
     "capital",
@@ -175,6 +141,8 @@ FEATURE_NAMES: tuple[str, ...] = (
     *(f"lines_{name}" for name in _LINE_KINDS),
     *(f"edge_{name}" for name in TASKS),
     *(f"words_{name}" for name in _CLASSES),
+    *(f"rate_{name}" for name in _CLASSES),
+    *(f"lead_{name}" for name in _CLASSES),
     *_CONTEXT,
 )
 
@@ -187,7 +155,7 @@ def features(reading: Reading) -> Vector:
     >>> row["edge_prove"] > 0, round(row["share_digit"], 2)
     (True, 0.14)
     """
-    counts = _byte_counts(reading.request)
+    counts = count_kinds(reading.request)
     words = _words(reading.request)
     row = [
         *_sizes(reading, words, counts),
@@ -199,13 +167,6 @@ def features(reading: Reading) -> Vector:
     return np.asarray(row, dtype=np.float32)
 
 
-def _byte_counts(text: str) -> list[float]:
-    encoded = text.encode("utf-8", "surrogatepass")
-    histogram = np.bincount(np.frombuffer(encoded, dtype=np.uint8), minlength=256)
-    counts: list[float] = (histogram @ _BYTES).tolist()
-    return counts
-
-
 def _words(text: str) -> list[str]:
     found: list[str] = _WORD.findall(text.lower())
     return found
@@ -213,22 +174,24 @@ def _words(text: str) -> list[str]:
 
 def _sizes(reading: Reading, words: list[str], counts: list[float]) -> list[float]:
     text = reading.request
-    total = len(words)
-    letters = counts[_BYTE_PLACE["lead"]] - counts[_BYTE_PLACE["space"]]
-    sentences = 1.0 + counts[_BYTE_PLACE["sentence"]]
+    total = _length(words, counts)
+    # A Chinese or Japanese character says about as much as three letters.
+    density = 1.0 + 2.0 * _unspaced(counts) / max(1, len(text))
+    letters = counts[PLACE["lead"]] - counts[PLACE["space"]]
+    sentences = 1.0 + counts[PLACE["sentence"]]
     return [
         math.log1p(total),
-        math.log1p(len(text)),
+        math.log1p(density * len(text)),
         math.log1p(text.count("\n")),
         math.log1p(max(0, reading.request_chars - len(text))),
         min(20.0, letters / (1.0 + total)),
         min(60.0, total / sentences),
-        len(set(words)) / total if total else 0.0,
-        math.log1p(_paragraph_end(text)),
-        math.log1p(len(text) - 1 - text.rstrip().rfind("\n\n")),
+        len(set(words)) / len(words) if words else 0.0,
+        math.log1p(density * _first_paragraph_chars(text)),
+        math.log1p(density * (len(text) - 1 - text.rstrip().rfind("\n\n"))),
         math.log1p(len(_NUMBER.findall(text))),
-        math.log1p(counts[_BYTE_PLACE["question"]]),
-        math.log1p(counts[_BYTE_PLACE["colon"]]),
+        math.log1p(counts[PLACE["question"]]),
+        math.log1p(counts[PLACE["colon"]]),
         math.log1p(sum(map(text.count, _CODE_MARKS))),
         math.log1p(sum(map(text.count, _MATHS_MARKS)) + _operators(text)),
         1.0 / (1.0 + total / 4.0),
@@ -240,14 +203,14 @@ def _operators(text: str) -> int:
     return 0 if text.isascii() else len(_OPERATOR.findall(text))
 
 
-def _paragraph_end(text: str) -> int:
+def _first_paragraph_chars(text: str) -> int:
     end = text.find("\n\n")
     return len(text) if end < 0 else end
 
 
 def _shares(counts: list[float]) -> list[float]:
-    total = max(1.0, counts[_BYTE_PLACE["lead"]])
-    return [counts[_BYTE_PLACE[name]] / total for name in _SHARES]
+    total = max(1.0, counts[PLACE["lead"]])
+    return [counts[PLACE[name]] / total for name in _SHARES]
 
 
 def _lines(text: str) -> list[float]:
@@ -259,14 +222,37 @@ def _lines(text: str) -> list[float]:
 
 
 def _classes(text: str, words: list[str], counts: list[float]) -> list[float]:
-    """Return the classes of task near the edges, then every class anywhere, as logarithms of counts."""
+    """Return tasks near the edges, then every class: as logarithm, as a rate, and among the first words."""
     edges = words if len(words) <= 2 * EDGE_WORDS else words[:EDGE_WORDS] + words[-EDGE_WORDS:]
     edge = _count(edges)
     whole = edge if edges is words else _count(words)
-    if counts[_BYTE_PLACE["han"]] + counts[_BYTE_PLACE["kana"]] + counts[_BYTE_PLACE["hangul"]]:
-        edge = [near + far for near, far in zip(edge, _count_pieces(text), strict=True)]
-        whole = edge
-    return [*(math.log1p(edge[place]) for place in range(len(TASKS))), *map(math.log1p, whole)]
+    if _unspaced(counts) or counts[PLACE["hangul"]]:
+        whole = edge = [near + far for near, far in zip(edge, _count_pieces(text), strict=True)]
+    length = _length(words, counts) + _RATE_PRIOR_WORDS
+    return [
+        *map(math.log1p, edge[: len(TASKS)]),
+        *map(math.log1p, whole),
+        *(count / length for count in whole),
+        *_lead(words),
+    ]
+
+
+def _unspaced(counts: list[float]) -> float:
+    return counts[PLACE["han"]] + counts[PLACE["kana"]]
+
+
+def _length(words: list[str], counts: list[float]) -> float:
+    """Return the number of words; where no space parts them, about two characters make one."""
+    return len(words) + _unspaced(counts) / 2.0
+
+
+def _lead(words: list[str]) -> list[float]:
+    lead = [0.0] * len(_CLASSES)
+    for place, word in enumerate(words[:LEAD_WORDS]):
+        found = _WORDS.get(word)
+        if found is not None:
+            lead[found] += 1.0 / (1.0 + place)
+    return lead
 
 
 def _count(words: list[str]) -> list[int]:

@@ -9,14 +9,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from classifier.lexicon import CONTINUATIONS
+
 HEAD_CHARS = 3_000
 TAIL_CHARS = 3_000
 # Of each message around the request, and of all of them: enough to know what "go on" goes on with.
 MESSAGE_HEAD_CHARS = 400
 MESSAGE_TAIL_CHARS = 200
 CONTEXT_CHARS = 2_400
+# Longer than this, a request says something of its own.
+_CONTINUATION_WORDS = 8
 # How far a cut may move so that it falls between two words.
 _SLACK_CHARS = 40
+
+_PUNCTUATION = ".,;:!?…–—-\"'()。，！？、؟।🙂👍"
 
 Prompt = str | Sequence[Mapping[str, Any]] | Mapping[str, Any]
 
@@ -30,7 +36,7 @@ class Reading:
     """One prompt as the classifier sees it.
 
     `request` and `context` are windows on the text, valid Unicode; `request_chars` and
-    `context_chars` count the whole. `turns` are the messages before and after the request, system messages aside.
+    `context_chars` count the whole. `turns` are the messages around the request, system messages aside.
     """
 
     request: str
@@ -71,7 +77,7 @@ def read(prompt: Prompt) -> Reading:
 
 
 def window(text: str, head_chars: int = HEAD_CHARS, tail_chars: int = TAIL_CHARS) -> str:
-    """Return the text, or its head and tail cut between words where it is longer; lone surrogates are replaced.
+    """Return the text, or its head and tail cut between words; lone surrogates are replaced.
 
     >>> window("one two three four five six", 8, 9)
     'one two\\nfive six'
@@ -122,9 +128,9 @@ def _read_messages(found: Sequence[Any], *, tools: int = 0, has_schema: bool = F
     if not found:
         raise ReadingError("messages: is empty. Give at least one message.")
     messages = [_message(message, f"messages[{place}]") for place, message in enumerate(found)]
-    first, end = _last_request([message.role for message in messages])
-    around = messages[:first] + messages[end:]
-    request = "\n".join(message.text for message in messages[first:end])
+    asked = _last_request(messages)
+    around = [message for place, message in enumerate(messages) if place not in asked]
+    request = "\n".join(messages[place].text for place in asked)
     return Reading(
         request=window(request),
         context=_context(around),
@@ -137,17 +143,41 @@ def _read_messages(found: Sequence[Any], *, tools: int = 0, has_schema: bool = F
     )
 
 
-def _last_request(roles: Sequence[str]) -> tuple[int, int]:
-    """Return where the last run of user messages begins and ends; without any, of the last message."""
-    end = len(roles)
-    while end and roles[end - 1] != "user":
-        end -= 1
-    if not end:
-        return len(roles) - 1, len(roles)
-    first = end
-    while first and roles[first - 1] == "user":
-        first -= 1
-    return first, end
+def _last_request(messages: Sequence[_Message]) -> list[int]:
+    """Return the places of the last run of user messages; without any, of the last message.
+
+    A request that only says "go on" asks for more of an earlier one, which then stands before it.
+    """
+    runs = _user_runs([message.role for message in messages])
+    if not runs:
+        return [len(messages) - 1]
+    for run in reversed(runs):
+        if not all(goes_on(messages[place].text) for place in run):
+            return run if run is runs[-1] else run + runs[-1]
+    return runs[-1]
+
+
+def _user_runs(roles: Sequence[str]) -> list[list[int]]:
+    runs: list[list[int]] = []
+    for place, role in enumerate(roles):
+        if role == "user" and place and roles[place - 1] == "user":
+            runs[-1].append(place)
+        elif role == "user":
+            runs.append([place])
+    return runs
+
+
+def goes_on(text: str) -> bool:
+    """Return whether a request says no more than "continue", in any of the languages of the lexicon.
+
+    >>> goes_on("Yes, go on!"), goes_on("thanks!"), goes_on("go on and prove it")
+    (True, False, False)
+    """
+    if len(text) > 20 * _CONTINUATION_WORDS:
+        return False
+    words = [word.strip(_PUNCTUATION) for word in text.lower().split()]
+    said = [word for word in words if word]
+    return 0 < len(said) <= _CONTINUATION_WORDS and CONTINUATIONS.issuperset(said)
 
 
 def _context(around: Sequence[_Message]) -> str:

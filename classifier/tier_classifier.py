@@ -29,7 +29,7 @@ class TierPrediction:
 class TierClassifier:
     """One loaded artifact. Safe to call from several threads.
 
-    A prompt is one run of the graph without padding, so that a batch gives bit for bit what single calls give.
+    A prompt is one run of the graph without padding: a batch gives bit for bit what single calls give.
     """
 
     def __init__(self, manifest: Manifest, encoder: Encoder, session: onnxruntime.InferenceSession) -> None:

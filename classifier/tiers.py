@@ -1,4 +1,4 @@
-"""The scale that prompts and deployments share, and what follows from a sufficiency: the end of a prediction."""
+"""The scale that prompts and deployments share, and what follows from a sufficiency."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def required_tier(
 
 
 def tier_probabilities(sufficiency: Sequence[float]) -> tuple[float, ...]:
-    """Return P(required = tier) per tier: the steps of a non-decreasing sufficiency; they sum to its last entry.
+    """Return P(required = tier) per tier: the steps of a non-decreasing sufficiency, which sum to its last.
 
     >>> [round(share, 3) for share in tier_probabilities((0.2, 0.7, 1.0))]
     [0.2, 0.5, 0.3]

@@ -81,12 +81,6 @@ class NoHealthyDeployment(WeighbridgeError):
     status, type, code = 503, "server_error", "no_healthy_deployment"
 
 
-class Overloaded(WeighbridgeError):
-    """This service has no room for another request right now."""
-
-    status, type, code = 503, "server_error", "overloaded"
-
-
 class ConfigurationError(WeighbridgeError):
     """The settings cannot be used; raised at start and by `weighbridge check`, never per request."""
 

@@ -81,6 +81,7 @@ class FakeProvider:
     def __init__(self, *script: Reply) -> None:
         self._script = list(script) or [Reply()]
         self.requests: list[dict[str, Any]] = []
+        self.connections = 0
         self.hung_up = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -115,12 +116,16 @@ class FakeProvider:
         task = asyncio.current_task()
         assert task is not None
         self._handlers.add(task)
+        self.connections += 1
         task.add_done_callback(self._handlers.discard)
         try:
             while await self._answer(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             self.hung_up.set()
+        except asyncio.CancelledError:
+            # the test is over; asyncio's stream protocol would report it as a fault
+            pass
         finally:
             writer.close()
 

@@ -1,4 +1,4 @@
-"""The model card: what an artifact is for, what it was made of, and how far to trust it, from the run's own figures."""
+"""The model card: what an artifact is for, is made of, and how far to trust it, in the run's figures."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from training.dataset import Corpus
 
 _CARD = """# Weighbridge classifier {version}
 
-Predicts which tier of language model a prompt needs: {tiers}, the cheapest first. For each tier it gives the
-probability that this tier is enough (its *sufficiency*); the required tier is the cheapest with at least
-{threshold:.0%}.
+Predicts which tier of language model a prompt needs: {tiers}, the cheapest first. For each tier it gives
+the probability that this tier is enough (its *sufficiency*); the required tier is the cheapest with at
+least {threshold:.0%}.
 
 ## Intended use
 
-Choosing between deployments of different price in front of OpenAI-compatible traffic. It says what a *request*
-needs, from its text alone; it does not judge answers, people or safety, and must not be used to.
+Choosing between deployments of different price in front of OpenAI-compatible traffic. It says what a
+*request* needs, from its text alone; it does not judge answers, people or safety, and must not be used
+to.
 
 ## How it is made
 
 - Encoder: {encoder}, made from `{source}` (licence: {licence}; weights SHA-256 `{source_sha256}`).
-- Beside it {features} counts of the prompt's surface (`classifier.features`), and {heads} logistic heads, one per
-  question "is this tier enough?", calibrated on held-out scores and made monotone. One ONNX graph.
+- Beside it {features} counts of the prompt's surface (`classifier.features`), and {heads} logistic
+  heads, one per question "is this tier enough?", calibrated on held-out scores and made monotone. One
+  ONNX graph.
 - Command: `{created_by}`. The same command on the same corpus and libraries gives the same bytes.
 
 ## Data
 
-{rows:,} prompts written by hand for this project and labelled against `training/corpus/RUBRIC.md`; no benchmark,
-no user data, no templates.
+{rows:,} prompts written by hand for this project and labelled against `training/corpus/RUBRIC.md`; no
+benchmark, no user data, no templates.
 
 | File | Rows | SHA-256 |
 | --- | --- | --- |
@@ -38,7 +40,8 @@ no user data, no templates.
 
 ## How good it is
 
-Each row was weighed by an exported artifact trained without it ({folds} folds, conversations kept whole).
+Each row was weighed by an exported artifact trained without it ({folds} folds, conversations kept
+whole).
 
 | | accuracy | under-routed | over-routed |
 | --- | --- | --- | --- |
@@ -56,13 +59,14 @@ Recall: {recall}.
 
 ## Limits
 
-- The labels are one rubric's judgement, made before any answer was seen. Feedback from real traffic is the way to
-  better ones.
-- The corpus leans on hard cases (long and easy, short and hard, prompts that talk to the router), so that these
-  figures are lower than on everyday traffic.
-- Most rows are English. The encoder's vocabulary is English too: other languages are judged mostly by their surface,
-  and less well where the part above says so.
-- It reads the head and the tail of a long prompt, not its middle, and counts attachments without opening them.
+- The labels are one rubric's judgement, made before any answer was seen. Feedback from real traffic is
+  the way to better ones.
+- The corpus leans on hard cases (long and easy, short and hard, prompts that talk to the router), so
+  that these figures are lower than on everyday traffic.
+- Most rows are English. The encoder's vocabulary is English too: other languages are judged mostly by
+  their surface, and less well where the part above says so.
+- It reads the head and the tail of a long prompt, not its middle, and counts attachments without opening
+  them.
 - What a prompt says of its own difficulty is not counted as a feature, but its words reach the encoder.
 """
 
@@ -107,7 +111,8 @@ def _counts(corpus: Corpus, tiers: Sequence[str]) -> str:
     languages = {row.language for row in corpus.rows}
     english = sum(row.language == "en" for row in corpus.rows)
     shares = ", ".join(f"{needed.count(tier):,} {tier}" for tier in tiers)
-    return f"Tiers: {shares}. Languages: {len(languages)}; {english / max(1, len(needed)):.0%} of the rows are English."
+    part = english / max(1, len(needed))
+    return f"Tiers: {shares}. Languages: {len(languages)}; {part:.0%} of the rows are English."
 
 
 def _compared(report: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -20,12 +20,12 @@ class ConfigError(ValueError):
 class TrainingConfig:
     """How to train. Paths are relative to the working directory.
 
-    `encoder_source` is a folder in the format of sentence-transformers; None takes the packaged all-MiniLM-L6-v2.
+    `encoder_source` is a sentence-transformers folder; None takes the packaged all-MiniLM-L6-v2.
     `embedding_weight` is how loudly the embedding speaks beside the features, before any fitting.
     `regularisation` are the values of C that cross-validation chooses from, per head.
     """
 
-    version: str = "2026.11.0"
+    version: str = "2026.11.1"
     corpus: Path = Path(__file__).parent / "corpus"
     output: Path = Path("build/models")
     cache: Path = Path("build/encoders")
@@ -38,8 +38,8 @@ class TrainingConfig:
     dimensions: int = 256
     sif: float = 1e-3
     embedding_weight: float = 0.5
-    clip: float = 4.0
-    regularisation: tuple[float, ...] = (2.0, 4.0, 8.0)
+    clip: float = 3.0
+    regularisation: tuple[float, ...] = (3.0, 6.0, 12.0)
     folds: int = 5
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ def _as(name: str, value: Any, default: Any) -> Any:
 
 def _problem(config: TrainingConfig) -> str | None:
     if not config.version or Path(config.version).name != config.version:
-        return f"version: {config.version!r} is not a folder name. Take something like 2026.11.0."
+        return f"version: {config.version!r} is not a folder name. Take something like 2026.11.1."
     if config.encoder not in ENCODERS:
         return f"encoder: {config.encoder!r} is unknown. Known: {', '.join(ENCODERS)}."
     if len(set(config.tiers)) != len(config.tiers) or len(config.tiers) < 2:

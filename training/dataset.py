@@ -50,7 +50,7 @@ class Corpus:
 
 
 def load_corpus(folder: Path, tiers: Sequence[str]) -> Corpus:
-    """Read every .jsonl file of a folder; raise CorpusError at the first row that breaks the rubric's shape."""
+    """Read every .jsonl file of a folder; raise CorpusError at the first row that is not as in the rubric."""
     paths = sorted(folder.glob("*.jsonl"))
     if not paths:
         raise CorpusError(f"No .jsonl files in {folder}. Name the corpus with --corpus.")

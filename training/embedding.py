@@ -1,4 +1,4 @@
-"""The encoder of a run: made once from a local sentence-transformers model, kept, and used to embed the rows."""
+"""The encoder of a run: made once from a local sentence-transformers model, kept, used to embed the rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class EncoderSourceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class MadeEncoder:
-    """An encoder on disk. `facts` go into the manifest; `reference` is the file that parity is proved against."""
+    """An encoder on disk. `facts` go into the manifest; parity is proved against the reference file."""
 
     folder: Path
     facts: Mapping[str, Any]

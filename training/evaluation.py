@@ -1,7 +1,8 @@
-"""How good the artifact is: every row weighed by an exported artifact that has not seen it, beside baselines."""
+"""How good it is: every row weighed by an exported artifact that has not seen it, beside baselines."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,6 +76,20 @@ def held_out_rows(rows: Sequence[Row], held_out: Numbers) -> dict[str, list[floa
     return {
         row.id: [round(float(value), 4) for value in found] for row, found in zip(rows, held_out, strict=True)
     }
+
+
+def as_json(report: Mapping[str, Any]) -> str:
+    """Return the report as JSON, with one line for each held-out row.
+
+    >>> json.loads(as_json({"rows": 1, "held_out": {"a": [0.5, 1.0]}}))
+    {'rows': 1, 'held_out': {'a': [0.5, 1.0]}}
+    """
+    figures = {name: found for name, found in report.items() if name != "held_out"}
+    rows = ",\n".join(
+        f"  {json.dumps(name)}: {json.dumps(found)}" for name, found in report["held_out"].items()
+    )
+    head = json.dumps(figures, indent=1, ensure_ascii=False).removesuffix("\n}")
+    return f'{head},\n "held_out": {{\n{rows}\n }}\n}}\n'
 
 
 def as_text(report: Mapping[str, Any]) -> str:

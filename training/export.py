@@ -26,7 +26,10 @@ class ExportRefused(RuntimeError):
 
 
 def merged_graph(encoder: MadeEncoder, heads: Sequence[Head]) -> Any:
-    """Return encoder ⊕ standardise ⊕ clip ⊕ heads ⊕ calibration ⊕ monotone: feeds → sufficiency [K], embedding [D]."""
+    """Return encoder ⊕ standardise ⊕ clip ⊕ heads ⊕ calibration ⊕ monotone as one model.
+
+    Inputs: the encoder's feeds and `features` [F]. Outputs: `sufficiency` [K], `embedding` [D].
+    """
     model = compose.merge_models(
         encoder.graph(), _heads_graph(heads), io_map=[("embedding", "encoded")], outputs=["sufficiency"]
     )

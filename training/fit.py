@@ -43,7 +43,7 @@ def fit_heads(
 ) -> list[Head]:
     """Fit one head per question on the rows that answer it.
 
-    `inputs` [N, D + F] are embeddings and then features, of which the first `embedded` columns are embeddings.
+    `inputs` [N, D + F]: the first `embedded` columns are embeddings, the others features.
     """
     weights = column_weights(inputs.shape[1], embedded, config.embedding_weight)
     return [
@@ -52,7 +52,7 @@ def fit_heads(
 
 
 def column_weights(columns: int, embedded: int, embedding_weight: float) -> npt.NDArray[np.float64]:
-    """Return what each standardised column is multiplied by, so that a block counts as a whole and not by its width.
+    """Return a factor per standardised column, so that a block counts as a whole and not by its width.
 
     >>> column_weights(5, 1, 0.5).tolist()
     [0.5, 0.5, 0.5, 0.5, 0.5]
@@ -63,7 +63,7 @@ def column_weights(columns: int, embedded: int, embedding_weight: float) -> npt.
 
 
 def sufficiency(heads: Sequence[Head], inputs: Matrix) -> npt.NDArray[np.float64]:
-    """Return P(required ≤ tier) per row and tier [N, K]: no head may promise more than one above it allows."""
+    """Return P(required ≤ tier), [N, K]: no head may promise more than one above it allows."""
     raw = np.stack([head.probability(inputs) for head in heads], axis=1)
     monotone = np.minimum.accumulate(raw[:, ::-1], axis=1)[:, ::-1]
     return np.hstack([monotone, np.ones((len(inputs), 1))])

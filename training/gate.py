@@ -56,7 +56,7 @@ class Verdict:
 def judge(
     report: Mapping[str, Any], rows: Sequence[Row], models: Path, tiers: Sequence[str], threshold: float
 ) -> Verdict:
-    """Judge a candidate by its report, and beside the champion of a models folder on rows that both held out."""
+    """Judge a candidate by its report, and beside the champion on the rows that both held out."""
     length = report["baselines"]["length"]["accuracy"]
     checks = [
         _at_least("accuracy above prompt length alone", report["accuracy"], length),

@@ -1,6 +1,6 @@
 """From labels to the questions they answer: is tier k enough? One column per tier but the last.
 
-A row answers the questions that its label answers, and no other: the rest are NaN, and a head never sees them.
+A row answers the questions that its label answers, and no other: the rest are NaN, which no head sees.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def observed(answers: Sequence[tuple[str, bool]], tiers: Sequence[str]) -> Label
     A good answer at a tier says "enough" from there up and nothing below; a bad one says "not enough"
     from there down and nothing above.
 
-    >>> observed([("standard", True), ("standard", False)], ["economy", "standard", "premium"]).targets.tolist()
+    >>> answers = [("standard", True), ("standard", False)]
+    >>> observed(answers, ["economy", "standard", "premium"]).targets.tolist()
     [[nan, 1.0], [0.0, 0.0]]
     """
     targets = np.full((len(answers), len(tiers) - 1), np.nan)

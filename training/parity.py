@@ -1,4 +1,4 @@
-"""Proof, before anything is kept, that the artifact says what was fitted and that its encoder is the one it claims."""
+"""Proof, before anything is kept, that an artifact says what was fitted and has the encoder it claims."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SAMPLE_ROWS = 64
 def prove_heads(
     artifact: TierClassifier, heads: Sequence[Head], readings: Sequence[Reading], inputs: Matrix
 ) -> float:
-    """Return the largest gap to scikit-learn's probabilities; raise ExportRefused beyond MAX_PROBABILITY_GAP."""
+    """Return the largest gap to scikit-learn's probabilities; raise ExportRefused where it is too large."""
     served = np.array([prediction.sufficiency for prediction in artifact.predict_readings(readings)])
     gap = float(np.abs(served - sufficiency(heads, inputs)).max())
     if not gap <= MAX_PROBABILITY_GAP:
@@ -36,9 +36,9 @@ def prove_heads(
 
 
 def prove_encoder(encoder: MadeEncoder, readings: Sequence[Reading], source: str | None) -> float:
-    """Return the least cosine to sentence-transformers on short requests; raise ExportRefused below MIN_COSINE.
+    """Return the least cosine to sentence-transformers on short requests; raise ExportRefused where too low.
 
-    Short ones, because there every token counts the same for both; longer ones are weighed by `classifier.encoder`.
+    Short ones, because there every token counts the same for both; `classifier.encoder` weighs longer ones.
     """
     kind = str(encoder.facts["kind"])
     texts = [reading.request for reading in readings if 0 < len(reading.request.split()) <= EDGE_TOKENS // 2]
@@ -49,7 +49,7 @@ def prove_encoder(encoder: MadeEncoder, readings: Sequence[Reading], source: str
     if not least >= MIN_COSINE[kind]:
         raise ExportRefused(
             f"The {kind} encoder's cosine to sentence-transformers falls to {least:.4f}, at least "
-            f"{MIN_COSINE[kind]} is needed. Delete the encoder cache; if that does not help, check the source model."
+            f"{MIN_COSINE[kind]} is needed. Delete the encoder cache and try again."
         )
     return least
 

@@ -1,4 +1,4 @@
-"""How an artifact is made, from top to bottom: load → embed → split → fit and weigh held out → export → judge → register."""
+"""How an artifact is made: load → embed → split → fit and weigh held out → export → judge → register."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from training.card import model_card
 from training.config import TrainingConfig
 from training.dataset import Corpus, load_corpus, split
 from training.embedding import MadeEncoder, embed, make_encoder
-from training.evaluation import evaluate, held_out_rows
+from training.evaluation import as_json, evaluate, held_out_rows
 from training.export import write_artifact
 from training.fit import Folds, Head, Matrix, fit_heads
 from training.gate import REPORT, Verdict, judge
@@ -34,7 +34,7 @@ CARD = "MODEL_CARD.md"
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a run leaves: the artifact's folder, its report, its verdict, and the id of its MLflow run, if any."""
+    """What a run leaves: the artifact's folder, its report, its verdict, and the id of its MLflow run."""
 
     folder: Path
     report: dict[str, Any]
@@ -166,7 +166,7 @@ def _export(
         "created_by": report["created_by"],
     }
     documents = {
-        REPORT: json.dumps(report, indent=1, ensure_ascii=False) + "\n",
+        REPORT: as_json(report),
         CARD: model_card(material.corpus, report, material.encoder.facts, config.folds),
     }
     return write_artifact(config.output / config.version, material.encoder, heads, config, facts, documents)

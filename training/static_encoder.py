@@ -1,7 +1,7 @@
 """Distils a sentence-transformers model into one vector per token, and writes the lookup as an ONNX graph.
 
 The recipe is model2vec's: every token through the model alone, PCA, weights by assumed frequency (Zipf, SIF).
-It is done here in thirty lines because `model2vec[distill]` holds tokenizers and transformers below what serving uses.
+It is done here because `model2vec[distill]` holds tokenizers and transformers below what serving uses.
 """
 
 from __future__ import annotations
@@ -100,9 +100,9 @@ def _one_by_one(source: SentenceTransformer) -> npt.NDArray[np.float64]:
 
 
 def _rarity(tokens: int, sif: float) -> npt.NDArray[np.float64]:
-    """Return a weight per token: vocabularies are ordered by frequency, and frequency falls as 1 / rank (Zipf).
+    """Return a weight per token: vocabularies are in order of frequency, which falls as 1 / rank (Zipf).
 
-    Smooth inverse frequency: Arora, Liang, Ma, "A simple but tough-to-beat baseline for sentence embeddings", 2017.
+    Smooth inverse frequency: Arora, Liang, Ma, "A simple but tough-to-beat baseline …", ICLR 2017.
     """
     frequency = 1.0 / np.arange(2, tokens + 2)
     return np.asarray(sif / (sif + frequency / frequency.sum()), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Writes a whole sentence-transformers model as an int8 ONNX graph: the second encoder, slower and contextual."""
+"""Writes a whole sentence-transformers model as an int8 ONNX graph: the second encoder, slower."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _MeanPooled(torch.nn.Module):  # type: ignore[misc]  # torch is untyped he
 
 
 def transformer_graph(source: SentenceTransformer) -> Any:
-    """Return the model as ONNX: input_ids, attention_mask [1, T] → embedding [D] of length 1; weights int8."""
+    """Return the model as ONNX with int8 weights: input_ids, attention_mask [1, T] → embedding [D]."""
     with tempfile.TemporaryDirectory() as folder:
         full, small = Path(folder, "full.onnx"), Path(folder, "int8.onnx")
         _export(source, full)

@@ -6,7 +6,7 @@ import gzip
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
@@ -18,6 +18,7 @@ from tqdm import tqdm
 from classifier.artifact import ArtifactError, bundled_models, champion_folder
 from classifier.reading import Reading, ReadingError
 from classifier.tier_classifier import TierClassifier
+from serving.cli.output import writer
 
 _BATCH_ROWS = 256
 
@@ -41,7 +42,7 @@ def score(file: str, output: str, artifact: Path | None) -> None:
     """
     try:
         classifier = TierClassifier.load(artifact or champion_folder(bundled_models()))
-        with _reader(file) as lines, _writer(output) as out:
+        with _reader(file) as lines, writer(output) as out:
             good, bad = _score_all(classifier, lines, out)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise click.ClickException(f"{file!r} is not a whole gzip file: {error}.") from error
@@ -111,19 +112,3 @@ def _reader(file: str) -> AbstractContextManager[IO[bytes]]:
     if file.endswith(".gz"):
         return cast(AbstractContextManager[IO[bytes]], gzip.open(file, "rb"))
     return Path(file).open("rb")
-
-
-@contextmanager
-def _writer(file: str) -> Iterator[IO[bytes]]:
-    """Write beside the file and rename at the end, so that a reader never sees half of it."""
-    if file == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    unfinished = Path(f"{file}.part")
-    try:
-        with unfinished.open("wb") as out:
-            yield out
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import msgspec
 
 from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Call, Stream, Whole
+from serving.dispatch.schema_example import NoExample, example
 from serving.dispatch.sse import event
 from serving.records import Usage
 from serving.routing.catalog import Deployment
@@ -22,24 +25,30 @@ _FIRST_TOKEN_MS = 300.0
 _TOKENS_PER_SECOND = 80.0
 _ECHO_CHARS = 80
 _TOKENS_PER_CHUNK = 4
+# A word with the space before it, long ones in parts: about how a tokenizer cuts, and nothing is lost.
+_PIECES = re.compile(r"\s?\S{1,12}|\s")
 
 
 class Demo:
     """Answers as the deployment it is asked to be; `speed` 10 means ten times as fast."""
 
-    def __init__(self, *, speed: float = 1.0, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self, *, speed: float = 1.0, sleep: Sleep = asyncio.sleep, clock: Callable[[], float] = time.time
+    ) -> None:
         self._speed = speed
         self._sleep = sleep
+        self._clock = clock
 
     async def complete(self, deployment: Deployment, call: Call) -> Whole:
         """Return the whole answer after the time its tokens would take."""
-        answer = _Written(deployment, call)
+        answer = _Written(deployment, call, int(self._clock()))
         await self.wait(_first_token_s(deployment) + answer.output_tokens * _token_s(deployment))
         return Whole(msgspec.json.encode(answer.whole()), answer.usage)
 
     async def stream(self, deployment: Deployment, call: Call) -> Stream:
         """Return the answer as a stream of chunks."""
-        return _DemoStream(_Written(deployment, call), deployment, call.wants_usage, self.wait)
+        answer = _Written(deployment, call, int(self._clock()))
+        return _DemoStream(answer, deployment, call.wants_usage, self.wait)
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -80,8 +89,11 @@ class _DemoStream:
 class _Written:
     """One answer, written at once from the request: the same request gives the same words."""
 
-    def __init__(self, deployment: Deployment, call: Call) -> None:
+    def __init__(self, deployment: Deployment, call: Call, created: int) -> None:
+        if (call.body.get("n") or 1) != 1:
+            raise _refused("n: a demo deployment gives one answer. Leave n out.", "n")
         self._deployment = deployment
+        self._created = created
         digest = hashlib.sha256(msgspec.json.encode([deployment.name, call.body])).hexdigest()
         self._id = f"chatcmpl-demo-{digest[:24]}"
         words, self._finish = _fitted(_text(deployment, call.body), call.body)
@@ -115,7 +127,7 @@ class _Written:
         return {
             "id": self._id,
             "object": kind,
-            "created": 0,
+            "created": self._created,
             "model": self._deployment.model,
             "choices": choices,
             "system_fingerprint": "demo",
@@ -142,13 +154,7 @@ def _text(deployment: Deployment, body: dict[str, Any]) -> str:
         answer = {"demo": True, "deployment": deployment.name, "tier": deployment.tier, "asked": echo}
         return msgspec.json.encode(answer).decode()
     if wanted == "json_schema":
-        raise ProviderError(
-            "invalid_request",
-            "The demo deployments write no JSON schemas. Set a real provider's key, "
-            "or leave response_format out.",
-            status=400,
-            retryable=False,
-        )
+        return msgspec.json.encode(_by_schema(body["response_format"])).decode()
     tools = " It has no tools." if body.get("tools") else ""
     return (
         f"This is {deployment.name}, a demo deployment of the {deployment.tier} tier: it answers in the "
@@ -157,14 +163,30 @@ def _text(deployment: Deployment, body: dict[str, Any]) -> str:
     )
 
 
+def _by_schema(response_format: dict[str, Any]) -> Any:
+    described = response_format.get("json_schema")
+    schema = described.get("schema") if isinstance(described, dict) else None
+    try:
+        return example(schema)
+    except NoExample as reason:
+        raise _refused(
+            f"response_format.json_schema.schema: a demo deployment cannot answer by this schema: {reason} "
+            "Set a provider's key to get real answers.",
+            "response_format",
+        ) from None
+
+
+def _refused(message: str, param: str) -> ProviderError:
+    return ProviderError("invalid_request", message, status=400, retryable=False, body={"param": param})
+
+
 def _fitted(text: str, body: dict[str, Any]) -> tuple[list[str], str]:
     """Return the words that stop sequences and the token limit leave, and the finish reason."""
     stop = body.get("stop") or ()
     for sequence in [stop] if isinstance(stop, str) else stop:
         if isinstance(sequence, str) and sequence:
             text = text.split(sequence, 1)[0]
-    pieces = text.split(" ")
-    words = [word if place == 0 else f" {word}" for place, word in enumerate(pieces)]
+    words = _PIECES.findall(text)
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     if isinstance(limit, int) and len(words) > limit:
         return words[:limit], "length"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -34,7 +35,21 @@ _BY_CODE = {
     "content_filter": "content_filter",
     "content_policy_violation": "content_filter",
 }
+# How an error inside a stream, which has no status of its own, names what it is.
+_STATUS_BY_NAME = {
+    "invalid_request_error": 400,
+    "context_length_exceeded": 400,
+    "content_filter": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
+    "overloaded_error": 529,
+}
 _LONGEST_MESSAGE = 500
+_LONGEST_RETRY_AFTER_S = 86_400.0
 _SECRET = re.compile(r"\b(?:sk|gsk|key|pk)-[A-Za-z0-9_\-*.]{6,}|\b[A-Za-z0-9_\-]{40,}\b|Bearer\s+\S+")
 
 
@@ -54,7 +69,11 @@ def from_status(
         status=status,
         retryable=retryable and kind not in ("context_length", "content_filter"),
         retry_after_s=retry_after_s(headers),
-        body={name: error[name] for name in ("type", "param", "code") if name in error},
+        body={
+            name: redacted(str(error[name]), key)
+            for name in ("type", "param", "code")
+            if isinstance(error.get(name), str | int)
+        },
     )
 
 
@@ -63,9 +82,15 @@ def from_event(data: bytes, *, key: str | None = None) -> ProviderError | None:
     error = _error_object(data)
     if not error:
         return None
-    code = error.get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else 502
-    return from_status(status, {}, data, key=key)
+    return from_status(_status_in(error), {}, data, key=key)
+
+
+def _status_in(error: Mapping[str, Any]) -> int:
+    for told in (error.get("code"), error.get("status"), error.get("type")):
+        status = _STATUS_BY_NAME.get(told) if isinstance(told, str) else told
+        if isinstance(status, int) and 400 <= status < 600:
+            return status
+    return 502
 
 
 def redacted(message: str, key: str | None = None) -> str:
@@ -76,6 +101,8 @@ def redacted(message: str, key: str | None = None) -> str:
     """
     if key:
         message = message.replace(key, "[redacted]")
+    # the pattern needs to read no more than what is kept, with room for what it shortens
+    message = message[: 20 * _LONGEST_MESSAGE]
     return _SECRET.sub("[redacted]", message)[:_LONGEST_MESSAGE]
 
 
@@ -88,7 +115,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> fl
     found = {name.lower(): value for name, value in headers.items()}
     for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         try:
-            return max(float(found[name]) / scale, 0.0)
+            return _within_reason(float(found[name]) / scale)
         except (KeyError, ValueError):
             continue
     try:
@@ -97,7 +124,14 @@ def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> fl
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
-    return max((when - (now or datetime.now(UTC))).total_seconds(), 0.0)
+    return _within_reason((when - (now or datetime.now(UTC))).total_seconds())
+
+
+def _within_reason(seconds: float) -> float | None:
+    """Return seconds a caller can be told to wait; None where a provider sent no such number."""
+    if not math.isfinite(seconds):
+        return None
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S)
 
 
 def _error_object(body: bytes) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 # An event larger than this is no chat chunk but a fault, or an attack on memory.
 MAX_EVENT_BYTES = 8_000_000
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class EventTooLarge(Exception):
@@ -18,46 +18,56 @@ class EventSplitter:
     Line ends may be LF, CRLF or CR, mixed, and cut anywhere. An event's data lines are joined by LF.
 
     >>> splitter = EventSplitter()
-    >>> list(splitter.feed(b'data: {"a"')), list(splitter.feed(b': 1}\\r\\n\\r\\n'))
+    >>> splitter.feed(b'data: {"a"'), splitter.feed(b': 1}\\r\\n\\r\\n')
     ([], [b'{"a": 1}'])
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
         self._data: list[bytes] = []
         self._size = 0
+        self._after_cr = False
 
-    def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Yield the data of each event that this piece completes; raise EventTooLarge."""
-        text = self._rest + piece
-        # a CR at the very end may be the first half of a CRLF: wait for what follows
-        held = b"\r" if text.endswith(b"\r") else b""
-        lines = (text[: len(text) - len(held)] if held else text).replace(b"\r\n", b"\n")
-        if b"\r" in lines:
-            lines = lines.replace(b"\r", b"\n")
-        *whole, rest = lines.split(b"\n")
-        self._rest = rest + held
-        for line in whole:
-            yield from self._take(line)
+    def feed(self, piece: bytes) -> list[bytes]:
+        """Return the data of each event that this piece completes; raise EventTooLarge."""
+        # a CR has ended its line already: the LF of a CRLF that was cut in two is not another end
+        text = piece[1:] if self._after_cr and piece.startswith(b"\n") else piece
+        if piece:
+            self._after_cr = piece.endswith(b"\r")
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        first, *more = text.split(b"\n")
+        self._rest += first
+        found: list[bytes] = []
+        if more:
+            *lines, rest = more
+            self._take(bytes(self._rest), found)
+            for line in lines:
+                self._take(line, found)
+            self._rest = bytearray(rest)
         if self._size + len(self._rest) > MAX_EVENT_BYTES:
             raise EventTooLarge(f"An event is longer than {MAX_EVENT_BYTES:,} bytes.")
+        return found
 
-    def end(self) -> Iterator[bytes]:
-        """Yield what an event that was never ended by a blank line held."""
-        rest, self._rest = self._rest.rstrip(b"\r"), b""
-        if rest:
-            yield from self._take(rest)
-        yield from self._take(b"")
+    def end(self) -> list[bytes]:
+        """Return what an event that was never ended by a blank line held."""
+        found: list[bytes] = []
+        self._take(bytes(self._rest), found)
+        self._rest.clear()
+        self._take(b"", found)
+        return found
 
-    def _take(self, line: bytes) -> Iterator[bytes]:
+    def _take(self, line: bytes, found: list[bytes]) -> None:
+        if line.startswith(_BYTE_ORDER_MARK):
+            line = line[len(_BYTE_ORDER_MARK) :]
         if line.startswith(b"data:"):
             data = line[6:] if line.startswith(b"data: ") else line[5:]
             self._data.append(data)
-            self._size += len(data)
+            # one more for the line itself, so that empty lines without end are noticed too
+            self._size += len(data) + 1
         elif not line and self._data:
-            event = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+            found.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
             self._data, self._size = [], 0
-            yield event
 
 
 def event(data: bytes) -> bytes:

@@ -31,7 +31,9 @@ def body(**fields):
 
 def whole(**fields):
     slept = Slept()
-    answer = asyncio.run(Demo(sleep=slept).complete(ROW, Call(body(**fields), stream=False)))
+    answer = asyncio.run(
+        Demo(sleep=slept, clock=lambda: 1_800_000_000.5).complete(ROW, Call(body(**fields), stream=False))
+    )
     return json.loads(answer.body), answer.usage, slept.seconds
 
 
@@ -85,12 +87,65 @@ def test_limits_and_stop_sequences_are_honoured():
     assert answer["choices"][0]["message"]["content"].endswith("in the ")
 
 
-def test_a_json_object_is_one_and_a_schema_is_refused():
-    answer, _, _ = whole(response_format={"type": "json_object"})
-    assert json.loads(answer["choices"][0]["message"]["content"])["demo"] is True
+def text(**fields):
+    return whole(**fields)[0]["choices"][0]["message"]["content"]
+
+
+def test_a_json_object_is_one():
+    assert json.loads(text(response_format={"type": "json_object"}))["demo"] is True
+
+
+def by_schema(schema):
+    return {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+
+
+def test_a_schema_is_answered_by_an_example_of_it():
+    schema = {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string"},
+            "unit": {"enum": ["C", "F"]},
+            "degrees": {"type": "integer", "minimum": 3},
+            "next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]},
+            "hours": {"type": "array", "items": {"$ref": "#/$defs/hour"}, "minItems": 2},
+        },
+        "required": ["city"],
+        "$defs": {"hour": {"type": ["number", "null"]}},
+    }
+    found = json.loads(text(response_format=by_schema(schema)))
+    assert (found["city"], found["unit"], found["degrees"], found["hours"]) == ("demo", "C", 3, [0, 0])
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        None,
+        {"type": "string", "pattern": "[a-z]+"},
+        {"type": "colour"},
+        {"$ref": "#"},
+        {"$ref": "#/$defs/gone"},
+        {"type": "array", "minItems": 10_000_000},
+        {"type": "integer", "minimum": 2, "maximum": 1},
+        {"type": "string", "minLength": "long"},
+        {"type": "object", "properties": [1]},
+        {"properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}}, "required": ["a", "b"]},
+    ],
+)
+def test_a_schema_that_is_beyond_a_demo_is_refused_as_the_callers(schema):
     with pytest.raises(ProviderError) as caught:
-        whole(response_format={"type": "json_schema"})
-    assert not caught.value.retryable
+        whole(response_format=by_schema(schema))
+    assert (caught.value.kind, caught.value.retryable) == ("invalid_request", False)
+
+
+def test_more_than_one_answer_is_refused_and_not_forgotten():
+    with pytest.raises(ProviderError, match="n: "):
+        whole(n=3)
+
+
+def test_long_words_cost_more_than_one_token():
+    answer, usage, _ = whole(response_format={"type": "json_object"})
+    assert usage.output_tokens > 5
+    assert answer["created"] == 1_800_000_000
 
 
 def test_the_same_request_gives_the_same_answer():

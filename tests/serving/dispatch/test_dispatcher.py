@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Call, Whole
 from serving.dispatch.dispatcher import DispatchCancelled, Dispatcher, DispatchFailed, Patience
 from serving.records import Usage
@@ -52,16 +53,70 @@ def test_the_callers_own_error_is_not_tried_elsewhere():
     assert (caught.value.status, caught.value.code) == (422, "invalid_request")
 
 
-@pytest.mark.parametrize(
-    ("kind", "status"), [("rate_limit", 429), ("overloaded", 503), ("timeout", 504), ("upstream", 502)]
-)
-def test_when_nobody_answers_the_last_failure_says_how(kind, status):
+def failed(*errors):
+    """Return what a caller is told after these failures, one per deployment."""
+    names = [f"d{place}" for place in range(len(errors))]
     with pytest.raises(DispatchFailed) as caught:
-        dispatch(ScriptedAdapter(a=down(), b=down(kind, retry_after_s=7.0)), "a", "b")
-    error = caught.value
-    assert (error.status, error.to_openai()["error"]["code"]) == (status, kind)
-    assert error.headers == {"retry-after": "7"}
-    assert statuses(error.attempts) == [("a", "error"), ("b", "error")]
+        dispatch(ScriptedAdapter(**dict(zip(names, errors, strict=True))), *names)
+    assert statuses(caught.value.attempts) == [(name, "error") for name in names]
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("kinds", "status"),
+    [
+        (["rate_limit", "rate_limit"], 429),
+        (["overloaded", "rate_limit"], 503),
+        (["overloaded", "overloaded"], 503),
+        (["upstream", "rate_limit"], 502),
+        (["rate_limit", "upstream"], 502),
+        (["upstream", "timeout"], 504),
+        (["authentication", "permission"], 502),
+    ],
+)
+def test_the_status_sums_up_why_nobody_answered(kinds, status):
+    error = failed(*(down(kind) for kind in kinds))
+    assert (error.status, error.to_openai()["error"]["code"]) == (status, kinds[-1])
+
+
+def test_a_caller_is_told_to_wait_for_the_first_that_is_free_again():
+    error = failed(down("rate_limit", retry_after_s=7.2), down("rate_limit", retry_after_s=30.0))
+    assert error.headers == {"retry-after": "8"}
+
+
+def test_a_caller_is_not_told_to_wait_where_waiting_does_not_help():
+    assert failed(down("rate_limit", retry_after_s=7.0), down()).headers == {}
+
+
+def test_a_callers_own_error_inside_a_stream_is_a_400_and_not_a_502():
+    assert failed(down("context_length", retryable=False, status=502)).status == 400
+
+
+def test_an_empty_ranking_is_an_upstream_failure():
+    assert failed().status == 502
+
+
+def test_an_adapter_that_times_out_by_itself_goes_to_the_next():
+    assert dispatch(ScriptedAdapter(a=TimeoutError(), b=OK), "a", "b").deployment == "b"
+
+
+def test_a_stream_ends_at_the_deadline_even_while_it_goes_on():
+    class Endless(ScriptedStream):
+        async def __aiter__(self):
+            while True:
+                yield b"more"
+                await asyncio.sleep(0.01)
+
+    async def run():
+        patience = Patience(total_ms=60)
+        dispatcher = Dispatcher({"scripted": ScriptedAdapter(a=Endless([]))}, patience)
+        found = await dispatcher.dispatch(rows("a"), Call({}, True))
+        with pytest.raises(ProviderError) as caught:
+            async for _ in found.stream:
+                pass
+        return caught.value.kind
+
+    assert asyncio.run(run()) == "timeout"
 
 
 def test_no_more_deployments_are_tried_than_allowed():

@@ -76,3 +76,32 @@ def test_a_date_in_retry_after_is_counted_from_now():
 def test_an_event_with_an_error_is_one_and_others_are_not():
     assert from_event(b'{"error": {"message": "overloaded", "code": 529}}').kind == "overloaded"
     assert from_event(b'{"choices": []}') is None
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"), [("nan", None), ("inf", None), ("-5", 0.0), ("1e30", 86_400.0), ("2.5", 2.5)]
+)
+def test_no_number_in_retry_after_can_do_harm(told, seconds):
+    assert retry_after_s({"retry-after": told}) == seconds
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "retryable"),
+    [
+        ({"code": "context_length_exceeded"}, "context_length", False),
+        ({"type": "invalid_request_error"}, "invalid_request", False),
+        ({"type": "rate_limit_error"}, "rate_limit", True),
+        ({"code": "rate_limit_exceeded"}, "rate_limit", True),
+        ({"type": "overloaded_error"}, "overloaded", True),
+        ({"type": "something_new", "code": True}, "upstream", True),
+        ({"code": {"a": 1}}, "upstream", True),
+    ],
+)
+def test_an_error_without_a_status_is_known_by_its_name(error, kind, retryable):
+    found = from_event(json.dumps({"error": error | {"message": "told"}}).encode())
+    assert (found.kind, found.retryable, found.message) == (kind, retryable, "told")
+
+
+def test_keys_never_come_back_in_codes():
+    body = json.dumps({"error": {"message": "m", "param": "my-own-key", "code": "my-own-key"}}).encode()
+    assert "my-own-key" not in str(from_status(400, {}, body, key="my-own-key").body)

@@ -37,9 +37,9 @@ def deployment(base_url):
     return Deployment("d", "their-name", "openai_compatible", "economy", {}, base_url, "SOME_KEY")
 
 
-def complete(base_url, body=BODY, keys=None):
+def complete(base_url, body=BODY, keys=None, timeouts=FAST):
     async def run():
-        adapter = OpenAICompatible({"SOME_KEY": "sk-secret"} if keys is None else keys, FAST)
+        adapter = OpenAICompatible({"SOME_KEY": "sk-secret"} if keys is None else keys, timeouts)
         try:
             return await adapter.complete(deployment(base_url), Call(body, stream=False))
         finally:
@@ -48,11 +48,11 @@ def complete(base_url, body=BODY, keys=None):
     return asyncio.run(run())
 
 
-def streamed(base_url, wants_usage=False, body=BODY):
+def streamed(base_url, wants_usage=False, body=BODY, timeouts=FAST):
     """Return the events, the usage and the error that a stream ends with."""
 
     async def run():
-        adapter = OpenAICompatible({"SOME_KEY": "sk-secret"}, FAST)
+        adapter = OpenAICompatible({"SOME_KEY": "sk-secret"}, timeouts)
         events, error = [], None
         try:
             stream = await adapter.stream(
@@ -231,3 +231,97 @@ def test_closing_a_stream_hangs_up_on_the_provider():
     with FakeProvider(streaming(sse(HELLO_CHUNKS[0]), then="stall")) as provider:
         asyncio.run(run(provider.base_url))
         assert provider.hung_up.wait(5)
+
+
+def test_a_stream_is_over_at_done_even_where_the_connection_is_held():
+    with FakeProvider(streaming(then="stall")) as provider:
+        events, usage, error = streamed(provider.base_url)
+    assert events[-1] == b"data: [DONE]\n\n"
+    assert (usage, error) == (Usage(7, 2), None)
+
+
+@pytest.mark.parametrize("then", ["disconnect", "stall"])
+def test_an_answer_that_is_complete_survives_a_connection_that_breaks(then):
+    with FakeProvider(streaming(sse(*HELLO_CHUNKS), then=then)) as provider:
+        events, _, error = streamed(provider.base_url)
+    assert events[-1] == b"data: [DONE]\n\n"
+    assert error is None
+
+
+def test_with_several_choices_the_end_of_one_is_not_the_end():
+    first = json.loads(HELLO_CHUNKS[-1])
+    second = json.loads(HELLO_CHUNKS[-1])
+    second["choices"][0]["index"] = 1
+    for ends, kind in (([first], "upstream"), ([first, second], None)):
+        pieces = sse(HELLO_CHUNKS[0], *(json.dumps(end).encode() for end in ends))
+        with FakeProvider(streaming(pieces)) as provider:
+            _, _, error = streamed(provider.base_url, body=BODY | {"n": 2})
+        assert (error and error.kind) == kind
+
+
+def test_half_a_chunk_never_reaches_the_caller():
+    cut = sse(HELLO_CHUNKS[0]) + b"data: " + HELLO_CHUNKS[1][:60]
+    with FakeProvider(streaming(cut)) as provider:
+        events, _, error = streamed(provider.base_url)
+    assert (len(events), error.kind) == (1, "upstream")
+
+
+def test_an_error_beside_choices_is_an_error():
+    broken = chunk({"content": ""}, "error", error={"code": 502, "message": "host lost"})
+    with FakeProvider(streaming(sse(HELLO_CHUNKS[0], broken, b"[DONE]"))) as provider:
+        events, _, error = streamed(provider.base_url)
+    assert (len(events), error.kind, error.message) == (1, "upstream", "host lost")
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": "many", "completion_tokens": 2.0}, [], "none", None])
+def test_an_odd_usage_never_costs_the_answer(usage):
+    with FakeProvider(Reply((json.dumps(HELLO | {"usage": usage}).encode(),))) as provider:
+        assert complete(provider.base_url).usage.input_tokens is None
+    last = json.dumps({"choices": None, "usage": usage}).encode()
+    with FakeProvider(streaming(sse(*HELLO_CHUNKS, last, b"[DONE]"))) as provider:
+        assert streamed(provider.base_url)[2] is None
+
+
+@pytest.mark.parametrize("ask", [complete, streamed])
+def test_an_error_with_status_200_is_the_error_it_says(ask):
+    body = b'{"error": {"message": "the model is loading", "code": 503}}'
+    with FakeProvider(Reply((body,))) as provider, pytest.raises(ProviderError) as caught:
+        ask(provider.base_url)
+    assert (caught.value.kind, caught.value.message) == ("overloaded", "the model is loading")
+
+
+def test_a_whole_answer_to_a_stream_is_a_failure_that_says_so():
+    with FakeProvider(Reply()) as provider, pytest.raises(ProviderError, match="without streaming"):
+        streamed(provider.base_url)
+
+
+def test_a_whole_answer_may_take_longer_than_its_first_byte_while_it_keeps_coming():
+    raw = json.dumps(HELLO).encode()
+    pieces = tuple(raw[at : at + 50] for at in range(0, len(raw), 50))
+    quick = Timeouts(connect_ms=1_000, first_byte_ms=150, idle_ms=150)
+    with FakeProvider(Reply(pieces, pause_s=0.06)) as provider:
+        assert complete(provider.base_url, timeouts=quick).usage == Usage(7, 2)
+
+
+def test_the_first_event_has_the_time_of_a_first_byte_whatever_keeps_the_line_alive():
+    thinking = Timeouts(connect_ms=1_000, first_byte_ms=2_000, idle_ms=50)
+    with FakeProvider(streaming(b": thinking\n\n", HELLO_STREAM, pause_s=0.15)) as provider:
+        assert streamed(provider.base_url, timeouts=thinking)[2] is None
+    comments = [b": still here\n\n"] * 200
+    with FakeProvider(streaming(*comments, pause_s=0.02)) as provider:
+        assert streamed(provider.base_url)[2].kind == "timeout"
+
+
+def test_streams_share_a_connection():
+    async def run(provider):
+        adapter = OpenAICompatible({}, FAST)
+        for _ in range(5):
+            stream = await adapter.stream(deployment(provider.base_url), Call(BODY, stream=True))
+            assert [one async for one in stream][-1] == b"data: [DONE]\n\n"
+            await stream.close()
+        await adapter.close()
+
+    # the end of the body comes in a piece of its own, after the last event
+    with FakeProvider(streaming(HELLO_STREAM, pause_s=0.01)) as provider:
+        asyncio.run(run(provider))
+        assert provider.connections == 1

@@ -59,3 +59,25 @@ def test_an_event_without_end_is_refused_before_it_fills_the_memory(monkeypatch)
     monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 100)
     with pytest.raises(EventTooLarge):
         events(b"data: " + b"x" * 60, b"x" * 60)
+
+
+def test_lines_without_content_are_counted_too(monkeypatch):
+    monkeypatch.setattr(sse, "MAX_EVENT_BYTES", 100)
+    with pytest.raises(EventTooLarge):
+        events(b"data:\n" * 200)
+
+
+def test_an_event_that_ends_in_cr_does_not_wait_for_the_next():
+    assert EventSplitter().feed(b"data: a\r\r") == [b"a"]
+
+
+def test_a_byte_order_mark_is_not_part_of_the_first_event():
+    assert events(b"\xef\xbb\xbfdata: a\n\n") == [b"a"]
+
+
+@given(
+    st.lists(st.sampled_from([b"data: a", b"data:", b":c", b"id: 1", b"\r", b"\n", b"\r\n", "é".encode()]))
+)
+def test_no_cut_changes_what_any_stream_says(parts):
+    stream = b"".join(parts)
+    assert events(*(bytes([one]) for one in stream)) == events(stream)

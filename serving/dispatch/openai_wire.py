@@ -1,0 +1,69 @@
+"""The little that is read of OpenAI's JSON while it passes: is it an answer, has it ended, what was used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from serving.dispatch.adapter import ProviderError
+from serving.dispatch.failures import from_event
+from serving.records import Usage
+
+
+class Choice(msgspec.Struct):
+    """One choice of an answer or a chunk; its text is skipped."""
+
+    finish_reason: Any = None
+
+
+class Seen(msgspec.Struct):
+    """An answer or a chunk. Decoding into this is quicker than searching the bytes for the same words."""
+
+    choices: list[Choice] | None = None
+    usage: Any = None
+    error: Any = None
+
+
+_SEEN = msgspec.json.Decoder(Seen)
+
+
+def seen(data: bytes, key: str | None) -> Seen:
+    """Return what matters of an answer or a chunk; raise ProviderError where it is an error, or not JSON."""
+    try:
+        found = _SEEN.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as reason:
+        raise ProviderError(
+            "upstream", "The provider's answer is not in OpenAI's format.", status=502, retryable=True
+        ) from reason
+    if found.error:
+        error = from_event(data, key=key)
+        if error is not None:
+            raise error
+    return found
+
+
+def usage_of(body: bytes, key: str | None) -> Usage:
+    """Return the usage of a whole answer; raise ProviderError where the body is not an answer."""
+    found = seen(body, key)
+    if found.choices is None:
+        raise ProviderError("upstream", "The provider's answer has no choices.", status=502, retryable=True)
+    return usage(found.usage)
+
+
+def usage(found: Any) -> Usage:
+    """Return what a provider counted; an odd count is unknown, never a reason to lose a paid answer.
+
+    >>> usage({"prompt_tokens": 7, "completion_tokens": "two"})
+    Usage(input_tokens=7, output_tokens=None, cached_input_tokens=None)
+    """
+    if not isinstance(found, dict):
+        return Usage()
+    details = found.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    return Usage(_count(found.get("prompt_tokens")), _count(found.get("completion_tokens")), _count(cached))
+
+
+def _count(value: Any) -> int | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return int(value) if is_number and value >= 0 else None
