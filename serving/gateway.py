@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 
-from classifier.tiers import required_tier
 from serving.answer import Answer, Journey
 from serving.dispatch.completion import Call
 from serving.dispatch.dispatcher import DispatchCancelled, Dispatcher, DispatchFailed
@@ -120,7 +119,7 @@ class Gateway:
         decision = decided.decision
         prediction = decision.prediction
         chosen = decision.chosen
-        needs = required_tier(prediction.sufficiency, prediction.tiers)
+        needs = prediction.required_tier
         name = chosen.deployment if chosen else None
         self.metrics.decided(weighing.endpoint, name, needs, decision.reason, decided.decide_ms / 1000.0)
         self.remember(

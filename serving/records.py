@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from classifier.tiers import DEFAULT_THRESHOLD, required_tier
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -17,12 +19,19 @@ class Prediction:
 
     `sufficiency[k]` is P(required tier ≤ tiers[k]): non-decreasing, its last entry is 1.
     `source` is `classifier`, or `fallback` where no artifact could answer and the highest tier stands in.
+    `threshold` is the sufficiency from which the artifact calls a tier enough.
     """
 
     tiers: tuple[str, ...]
     sufficiency: tuple[float, ...]
     artifact: str
     source: str = "classifier"
+    threshold: float = DEFAULT_THRESHOLD
+
+    @property
+    def required_tier(self) -> str:
+        """Return the cheapest tier that is enough."""
+        return required_tier(self.sufficiency, self.tiers, self.threshold)
 
 
 @dataclass(frozen=True, slots=True)

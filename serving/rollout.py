@@ -52,7 +52,12 @@ class Rollout:
             self.failures += 1
             _log.error("The classifier failed (%s): the highest tier answers.", type(error).__name__)
             return self._fallback()
-        return Prediction(self.tiers, weighed.sufficiency, self._champion.version)
+        return Prediction(
+            self.tiers,
+            weighed.sufficiency,
+            self._champion.version,
+            threshold=self._champion.manifest.threshold,
+        )
 
     def _fallback(self) -> Prediction:
         nothing_is_enough = (0.0,) * (len(self.tiers) - 1)

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from classifier.tiers import required_tier
 from serving.answer import Answer
 from serving.api.context import context_of
 from serving.api.schemas import ChatBody, checked, decode
@@ -89,7 +88,7 @@ def _headers(answer: Answer) -> dict[str, str]:
     headers: dict[str, Any] = {
         DECISION_ID_HEADER: decision.request.decision_id,
         "x-weighbridge-deployment": answer.deployment,
-        "x-weighbridge-required-tier": required_tier(prediction.sufficiency, prediction.tiers),
+        "x-weighbridge-required-tier": prediction.required_tier,
         "x-weighbridge-reason": decision.reason,
         "x-weighbridge-attempts": len(answer.attempts),
         "x-weighbridge-decide-ms": f"{answer.decided.decide_ms:.3f}",

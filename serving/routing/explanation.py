@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from classifier.tiers import required_tier
 from serving.routing.router import Decision
 from serving.routing.scoring import Candidate
 
@@ -18,7 +17,7 @@ def as_dict(decision: Decision) -> dict[str, Any]:
         "deployment": chosen.deployment if chosen else None,
         "tier": chosen.tier if chosen else None,
         "reason": decision.reason,
-        "required_tier": required_tier(prediction.sufficiency, prediction.tiers),
+        "required_tier": prediction.required_tier,
         "sufficiency": dict(zip(prediction.tiers, prediction.sufficiency, strict=True)),
         "prediction_source": prediction.source,
         "ranking": [_candidate(row) for row in decision.ranking],
@@ -58,7 +57,7 @@ def as_text(decision: Decision) -> str:
     )
     names = [row.deployment for row in decision.ranking] + [row.deployment for row in decision.rejected]
     width = max((len(name) for name in names), default=0)
-    needs = required_tier(prediction.sufficiency, prediction.tiers)
+    needs = prediction.required_tier
     lines = [f"needs {needs} (enough: {enough}; artifact {prediction.artifact})", ""]
     for place, row in enumerate(decision.ranking):
         mark = "   chosen" if place == 0 else ""

@@ -28,8 +28,9 @@ class Latency:
         started_ms = self.first_token_ms if first_token_ms is None else first_token_ms
         # a whole answer faster than the usual first token still took some time to write
         writing_ms = max(latency_ms - started_ms, latency_ms * 0.1, 0.1)
-        speed = output_tokens / writing_ms * 1000.0
-        self.output_tokens_per_second = self._blend(self.output_tokens_per_second, speed)
+        # times are averaged, not speeds: one answer out of a cache must not make a slow deployment look fast
+        ms_per_token = self._blend(1000.0 / self.output_tokens_per_second, writing_ms / output_tokens)
+        self.output_tokens_per_second = 1000.0 / ms_per_token
 
     def _blend(self, known: float, seen: float) -> float:
         return self.decay * known + (1.0 - self.decay) * seen

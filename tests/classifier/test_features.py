@@ -25,7 +25,10 @@ def test_any_unicode_gives_finite_numbers_of_one_shape(request, context):
     assert np.isfinite(found).all()
 
 
-@pytest.mark.parametrize("text", ["", "\x00", " ", "\n" * 9_000, "\ud800", "👩‍👩‍👧‍👦" * 500, "́" * 5_000, "\u202e مرحبا", "-" * 9_000])
+@pytest.mark.parametrize(
+    "text",
+    ["", "\x00", " ", "\n" * 9_000, "\ud800", "👩‍👩‍👧‍👦" * 500, "́" * 5_000, "\u202e مرحبا", "-" * 9_000],
+)
 def test_texts_that_break_careless_code_are_counted_all_the_same(text):
     assert np.isfinite(features(read(text))).all()
     assert np.isfinite(features(Reading(request=text, context=text))).all()
@@ -77,7 +80,9 @@ def test_what_stands_on_the_surface_is_counted(prompt, name):
 
 
 def test_the_first_word_counts_most():
-    assert surface("Explain it, then list it")["lead_explain"] > surface("So explain it")["lead_explain"] > 0.0
+    assert (
+        surface("Explain it, then list it")["lead_explain"] > surface("So explain it")["lead_explain"] > 0.0
+    )
 
 
 def test_a_context_speaks_the_louder_the_shorter_the_request():
@@ -90,7 +95,17 @@ def test_a_context_speaks_the_louder_the_shorter_the_request():
 
 def test_what_a_prompt_says_of_its_own_difficulty_is_in_no_class_of_words():
     words = {word for row in (TASKS | SHAPES).values() for word in row.split()}
-    assert not words & {"hard", "easy", "simple", "difficult", "complex", "cheapest", "best", "expert", "model"}
+    assert not words & {
+        "hard",
+        "easy",
+        "simple",
+        "difficult",
+        "complex",
+        "cheapest",
+        "best",
+        "expert",
+        "model",
+    }
 
 
 def test_words_of_scripts_without_spaces_belong_to_classes_that_exist():

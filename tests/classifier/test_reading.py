@@ -53,19 +53,27 @@ def test_user_messages_in_a_row_are_one_request():
 
 def test_what_follows_the_last_request_is_context():
     call = {"id": "1", "type": "function", "function": {"name": "get_order", "arguments": '{"id": 7}'}}
-    found = read([user("Where is my order?"), assistant(None, tool_calls=[call]), {"role": "tool", "content": "sent"}])
+    found = read(
+        [user("Where is my order?"), assistant(None, tool_calls=[call]), {"role": "tool", "content": "sent"}]
+    )
     assert found.request == "Where is my order?"
     assert found.context == 'get_order({"id": 7})\nsent'
 
 
 def test_without_a_user_the_last_message_is_the_request():
-    found = read([{"role": "system", "content": "Be kind."}, {"role": "developer", "content": "List the rivers."}])
+    found = read(
+        [{"role": "system", "content": "Be kind."}, {"role": "developer", "content": "List the rivers."}]
+    )
     assert (found.request, found.context) == ("List the rivers.", "Be kind.")
 
 
-@pytest.mark.parametrize("last", ["yes, go on", "Weiter bitte!", "continue", "继续", "да, продолжай", "ok next"])
+@pytest.mark.parametrize(
+    "last", ["yes, go on", "Weiter bitte!", "continue", "继续", "да, продолжай", "ok next"]
+)
 def test_go_on_asks_for_more_of_what_was_asked_before(last):
-    found = read([user("Prove the theorem."), assistant("Step 1 …"), user("ok"), assistant("Step 2 …"), user(last)])
+    found = read(
+        [user("Prove the theorem."), assistant("Step 1 …"), user("ok"), assistant("Step 2 …"), user(last)]
+    )
     assert found.request == f"Prove the theorem.\n{last}"
     assert "Prove" not in found.context
 
@@ -77,7 +85,11 @@ def test_a_request_that_says_anything_of_its_own_stands_alone(last):
 
 
 def test_parts_of_text_are_joined_and_the_rest_is_counted():
-    parts = [{"type": "text", "text": "What is"}, {"type": "image_url", "image_url": {}}, {"type": "text", "text": "this?"}]
+    parts = [
+        {"type": "text", "text": "What is"},
+        {"type": "image_url", "image_url": {}},
+        {"type": "text", "text": "this?"},
+    ]
     found = read([user([*parts, {"type": "from_the_future"}])])
     assert (found.request, found.attachments) == ("What is\nthis?", 2)
 
@@ -107,8 +119,12 @@ def test_a_window_is_never_longer_than_it_may_be(text, head, tail):
 
 
 def test_a_thousand_turns_leave_a_bounded_context_of_the_newest():
-    turns = [message for turn in range(1_000) for message in (user(f"question {turn} " * 50), assistant("yes " * 500))]
-    found = read([*turns, user("And now?")])
+    turns = [
+        message
+        for turn in range(1_000)
+        for message in (user(f"question {turn} " * 50), assistant("yes " * 500))
+    ]
+    found = read([*turns, user("What else is there?")])
     assert len(found.context) <= CONTEXT_CHARS + MESSAGE_HEAD_CHARS + MESSAGE_TAIL_CHARS + 10
     assert "question 999" in found.context and "question 1 " not in found.context
     assert found.context_chars > 1_000_000
@@ -128,7 +144,10 @@ def test_a_thousand_turns_leave_a_bounded_context_of_the_newest():
         ({"messages": [user("hi")], "response_format": "json"}, "response_format: must be an object"),
         (["hi"], r"messages\[0\]: must be an object with `role`"),
         ([{"content": "hi"}], r"messages\[0\].role: must be a string such as 'user', not null"),
-        ([user("ok"), user(True)], r"messages\[1\].content: must be a string or a list of parts, not a boolean"),
+        (
+            [user("ok"), user(True)],
+            r"messages\[1\].content: must be a string or a list of parts, not a boolean",
+        ),
         ([user([1])], r"messages\[0\].content\[0\]: must be an object"),
         ([user([{"type": "text"}])], r"messages\[0\].content\[0\].text: must be a string, not null"),
         ([user([{"type": "text", "text": 5}])], r"content\[0\].text: must be a string, not a number"),

@@ -51,6 +51,12 @@ def test_a_deployment_that_slows_down_looks_slower_within_twenty_requests():
     assert state.output_tokens_per_second < 30.0
 
 
+def test_one_answer_that_comes_at_once_does_not_make_a_deployment_look_fast():
+    live = tables(Clock())
+    live.record(outcome(latency_ms=100.1, first_ms=100.0))
+    assert live.snapshot().states["a"].output_tokens_per_second < 115.0
+
+
 def test_failures_in_a_row_open_the_breaker_and_time_closes_it_again():
     clock = Clock()
     live = tables(clock)
