@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from classifier.artifact import bundled_models, champion_folder
 from classifier.tier_classifier import TierClassifier
 

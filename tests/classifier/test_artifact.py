@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+
 from classifier.artifact import (
     GRAPH,
     MANIFEST,
@@ -68,20 +69,20 @@ def test_a_missing_file_is_named(copy, name):
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ArtifactError, match="nowhere has no readable manifest.json: No such file"):
+    with pytest.raises(ArtifactError, match=r"nowhere has no readable manifest.json: No such file"):
         TierClassifier.load(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"text"', "\x00"])
 def test_a_manifest_that_is_no_object_is_damaged(copy, text):
     (copy / MANIFEST).write_text(text)
-    with pytest.raises(ArtifactError, match="manifest.json is damaged"):
+    with pytest.raises(ArtifactError, match=r"manifest.json is damaged"):
         load_manifest(copy)
 
 
 def test_a_manifest_that_is_not_text_is_damaged(copy):
     (copy / MANIFEST).write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ArtifactError, match="manifest.json is damaged"):
+    with pytest.raises(ArtifactError, match=r"manifest.json is damaged"):
         load_manifest(copy)
 
 
@@ -99,13 +100,13 @@ def test_a_manifest_without_a_field_is_damaged(copy, name):
 )
 def test_a_field_of_a_wrong_type_is_damage(copy, changes):
     rewrite(copy, **changes)
-    with pytest.raises(ArtifactError, match="manifest.json is damaged"):
+    with pytest.raises(ArtifactError, match=r"manifest.json is damaged"):
         load_manifest(copy)
 
 
 def test_a_newer_format_asks_for_a_newer_program(copy):
     rewrite(copy, format_version=99)
-    with pytest.raises(ArtifactError, match="format version 99.*Update Weighbridge"):
+    with pytest.raises(ArtifactError, match=r"format version 99.*Update Weighbridge"):
         TierClassifier.load(copy)
 
 
@@ -121,7 +122,7 @@ def test_a_format_that_never_was_is_refused(copy, format_version):
 )
 def test_another_feature_schema_is_refused(copy, changes):
     rewrite(copy, **changes)
-    with pytest.raises(ArtifactError, match="was trained on feature schema.*`weighbridge train`"):
+    with pytest.raises(ArtifactError, match=r"was trained on feature schema.*`weighbridge train`"):
         TierClassifier.load(copy)
 
 

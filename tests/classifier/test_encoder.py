@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from classifier.artifact import TOKENIZER
 from classifier.encoder import (
     CONTEXT_TOKENS,
@@ -11,8 +14,6 @@ from classifier.encoder import (
     load_encoder,
 )
 from classifier.reading import Reading
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 any_text = st.text(st.characters(exclude_categories=("Cs",)), max_size=200)
 readings = st.builds(Reading, request=any_text, context=any_text)
@@ -77,5 +78,5 @@ def test_a_transformer_reads_both_ends_of_what_does_not_fit(encoders):
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones(artifact):
-    with pytest.raises(ValueError, match="'magic'.*static, transformer"):
+    with pytest.raises(ValueError, match=r"'magic'.*static, transformer"):
         load_encoder("magic", artifact / TOKENIZER)

@@ -4,11 +4,12 @@ import hashlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from classifier.features import FEATURE_NAMES, FEATURE_SCHEMA_VERSION, features
 from classifier.lexicon import SHAPES, TASKS, UNSPACED
 from classifier.reading import Reading, read
-from hypothesis import given
-from hypothesis import strategies as st
 
 any_text = st.text(st.characters(exclude_categories=()))
 

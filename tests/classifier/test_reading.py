@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from classifier.reading import (
     CONTEXT_CHARS,
     HEAD_CHARS,
@@ -13,8 +16,6 @@ from classifier.reading import (
     read,
     window,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 any_text = st.text(st.characters(exclude_categories=()))
 

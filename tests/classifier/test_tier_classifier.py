@@ -4,9 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from classifier.reading import HEAD_CHARS, ReadingError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from classifier.reading import HEAD_CHARS, ReadingError
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=300)
 
@@ -48,7 +49,7 @@ def test_a_string_and_a_conversation_of_one_message_weigh_the_same(classifier, t
 def test_sufficiency_never_falls_and_ends_at_one(classifier, request_text, context):
     found = classifier.predict_one([{"role": "system", "content": context}, user(request_text)])
     assert list(found.sufficiency) == sorted(found.sufficiency)
-    assert 0.0 <= found.sufficiency[0] and found.sufficiency[-1] == 1.0
+    assert found.sufficiency[0] >= 0.0 and found.sufficiency[-1] == 1.0
     assert len(found.sufficiency) == len(classifier.tiers)
     assert found.required_tier in classifier.tiers
 

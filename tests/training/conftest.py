@@ -1,0 +1,79 @@
+"""Small but real parts: a two-layer sentence-transformers model made here, and a slice of the corpus."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from training.config import TrainingConfig
+
+BUNDLED = TrainingConfig().corpus
+
+
+@pytest.fixture(scope="session")
+def rows() -> list[dict]:
+    """Every fifth row of the bundled corpus."""
+    lines = [line for file in sorted(BUNDLED.glob("*.jsonl")) for line in file.read_text().splitlines()]
+    return [json.loads(line) for line in lines[::5]]
+
+
+@pytest.fixture(scope="session")
+def corpus_folder(rows, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    half = len(rows) // 2
+    for name, part in (("a.jsonl", rows[:half]), ("b.jsonl", rows[half:])):
+        folder.joinpath(name).write_text("".join(json.dumps(row) + "\n" for row in part))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(rows, tmp_path_factory) -> Path:
+    """A random BERT of two layers with a few hundred tokens, in the format of sentence-transformers."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny")
+    words = sorted({word for row in rows for word in str(row.get("prompt", "")).lower().split() if word.isascii()})
+    letters = [chr(code) for code in range(33, 127)]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{one}" for one in letters), *words[::8]]
+    bare = folder / "bare"
+    bare.mkdir()
+    (bare / "vocab.txt").write_text("\n".join(dict.fromkeys(vocabulary)))
+    BertTokenizerFast(str(bare / "vocab.txt")).save_pretrained(bare)
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(BertConfig(vocab_size=len(dict.fromkeys(vocabulary)), **shape)).save_pretrained(bare)
+    transformer = Transformer(str(bare), max_seq_length=256)
+    pooling = Pooling(transformer.get_embedding_dimension())
+    SentenceTransformer(modules=[transformer, pooling], device="cpu").save(str(folder / "model"))
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def config(corpus_folder, tiny_model, tmp_path_factory) -> TrainingConfig:
+    return TrainingConfig(
+        version="1.0",
+        corpus=corpus_folder,
+        output=tmp_path_factory.mktemp("models"),
+        cache=tmp_path_factory.mktemp("encoders"),
+        encoder_source=str(tiny_model),
+        dimensions=16,
+        regularisation=(1.0, 4.0),
+        folds=3,
+    )
+
+
+@pytest.fixture
+def elsewhere(config, tmp_path) -> TrainingConfig:
+    """The same config with an output folder of its own."""
+    return replace(config, output=tmp_path / "models")
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
