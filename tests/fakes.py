@@ -26,6 +26,11 @@ def sse(*data: bytes, end: bytes = b"\n\n") -> bytes:
     return b"".join(b"data: " + one + end for one in data)
 
 
+def apart(pieces: Sequence[bytes]) -> list[bytes]:
+    """Return the events of a stream one by one; those that came together are yielded together."""
+    return [one + b"\n\n" for one in b"".join(pieces).split(b"\n\n") if one]
+
+
 USAGE = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
 USAGE_CHUNK = json.dumps(
     {"id": "c1", "object": "chat.completion.chunk", "choices": [], "usage": USAGE}

@@ -18,7 +18,7 @@ def test_classification_yields_both_quantiles_for_every_length(tmp_path: Path) -
     plan = Plan(repeats=1, seconds=0.01, is_quick=True, build=tmp_path)
     found = [figure for figure in classify.measure(plan) if isinstance(figure, Figure)]
     assert [figure.name for figure in found[:2]] == ["20 words, p50", "20 words, p99"]
-    assert len(found) == 8
+    assert len(found) == 9
     assert all(figure.values[0] > 0 and figure.ratios for figure in found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
 from pathlib import Path
@@ -72,7 +73,15 @@ class _Server(uvicorn.Server):
         """Start, then tell the person who started it."""
         await super().startup(sockets)
         if self.started:
+            _settle_memory()
             click.echo(self._banner)
+
+
+def _settle_memory() -> None:
+    """Leave what was built at start out of garbage collection: walking it stops every request for 30 ms."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -41,7 +41,10 @@ class Stream(Protocol):
         """Return what the provider has counted so far."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield whole server-sent events as bytes, `data: [DONE]` last; raise ProviderError on failure."""
+        """Yield server-sent events as bytes, whole ones, one or several at a time, `data: [DONE]` last.
+
+        Raises ProviderError on failure.
+        """
 
     async def close(self) -> None:
         """Let go of the connection."""

@@ -70,7 +70,8 @@ def _run(
         # one broken part must not cost the figures of the others
         failed[part] = f"{type(error).__name__}: {error}"
         print(f"  FAILED: {failed[part]}")
-    print(f"  ({time.monotonic() - started:.0f} s)", flush=True)
+    load = machine.load_average()
+    print(f"  ({time.monotonic() - started:.0f} s, load {load} at the end)", flush=True)
 
 
 def _arguments() -> argparse.Namespace:

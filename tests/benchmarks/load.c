@@ -3,9 +3,9 @@
  * usage: load PORT PATH CONNECTIONS COUNT SECONDS BODIES WARMUP
  *
  * BODIES is a file with one JSON body per line; requests take them in turn. The first WARMUP answers, or those of the
- * first quarter of the time, are not measured. The run ends after COUNT measured
- * requests or SECONDS, whichever comes first, and in no case later than SECONDS + GRACE_S. Prints one JSON
- * object; times are microseconds. First byte means the first byte of the body, not of the headers.
+ * first quarter of the time, are not measured. The run ends after COUNT further requests or SECONDS, whichever comes
+ * first, and in no case later than SECONDS + GRACE_S. Prints one JSON object; times are microseconds. First byte means
+ * the first byte of the body, not of the headers.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -181,7 +181,7 @@ int main(int argc, char **argv) {
     double *first_us = malloc(sizeof *first_us * (count + connections));
     if (!all || !whole_us || !first_us) die("not enough memory");
     char problem[280] = "";
-    long sent = 0, done = 0, measured = 0, errors = 0, in_flight = connections;
+    long sent = 0, done = 0, answered = 0, measured = 0, errors = 0, in_flight = connections;
     double started = now_us(), measured_from = started, last_done = started, total_us = 0, bytes = 0;
     double deadline = started + seconds * 1e6, warm_by = started + seconds * 1e6 / 4;
     int is_warm = warmup == 0;
@@ -219,11 +219,15 @@ int main(int argc, char **argv) {
             if (was_closed || c->status != 200) {
                 errors++;
                 keep_problem(problem, sizeof problem, c);
-            } else if (is_warm && measured < count + connections) {
-                whole_us[measured] = at - c->sent_us;
-                first_us[measured] = (c->first_us ? c->first_us : at) - c->sent_us;
-                total_us += whole_us[measured++];
+            } else if (is_warm) {
+                answered++;
                 last_done = at;
+                /* one that was sent while connections were still being accepted tells nothing of the steady state */
+                if (c->sent_us >= measured_from && measured < count + connections) {
+                    whole_us[measured] = at - c->sent_us;
+                    first_us[measured] = (c->first_us ? c->first_us : at) - c->sent_us;
+                    total_us += whole_us[measured++];
+                }
             }
             if (!is_warm && (done >= warmup || at > warm_by)) {
                 is_warm = 1;
@@ -243,7 +247,7 @@ int main(int argc, char **argv) {
     printf("{\"done\":%ld,\"measured\":%ld,\"errors\":%ld,\"unanswered\":%ld,\"elapsed_s\":%.4f,\"per_second\":%.1f,"
            "\"mean_us\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f,\"first_p50_us\":%.1f,"
            "\"first_p99_us\":%.1f,\"bytes\":%.0f,\"problem\":\"%s\"}\n",
-           done, measured, errors, in_flight, elapsed_s, elapsed_s > 0 ? measured / elapsed_s : 0,
+           done, measured, errors, in_flight, elapsed_s, elapsed_s > 0 ? answered / elapsed_s : 0,
            measured ? total_us / measured : 0, quantile(whole_us, measured, .5), quantile(whole_us, measured, .99),
            quantile(whole_us, measured, 1), quantile(first_us, measured, .5), quantile(first_us, measured, .99),
            bytes, problem);

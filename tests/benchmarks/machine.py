@@ -19,10 +19,15 @@ def describe() -> dict[str, Any]:
         "cores": len(cores()),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
-        "load_average": round(os.getloadavg()[0], 2),
+        "load_average": load_average(),
         "noise": round(noise(), 3),
         "measured_on": time.strftime("%Y-%m-%d"),
     }
+
+
+def load_average() -> float:
+    """Return how many processes wanted a core over the last minute, those of this run included."""
+    return round(os.getloadavg()[0], 2)
 
 
 def noise(rounds: int = 40) -> float:

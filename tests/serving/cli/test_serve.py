@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
+from serving.cli.serve import _listen
 from tests.running import served, weighbridge, write_settings
 
 
@@ -14,6 +16,27 @@ def test_a_port_that_is_taken_is_told_with_the_way_out(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith(f"Error: Cannot listen on 127.0.0.1:{port}")
     assert "--port" in done.stderr
+
+
+def test_answers_are_not_held_back_by_nagles_algorithm():
+    listening = _listen("127.0.0.1", 0)
+
+    async def accepted() -> int:
+        seen = asyncio.get_running_loop().create_future()
+
+        class Looks(asyncio.Protocol):
+            def connection_made(self, transport):
+                accepted = transport.get_extra_info("socket")
+                seen.set_result(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        server = await asyncio.get_running_loop().create_server(Looks, sock=listening)
+        _, writer = await asyncio.open_connection(*listening.getsockname())
+        found = await seen
+        writer.close()
+        server.close()
+        return found
+
+    assert asyncio.run(accepted()) == 1
 
 
 def test_settings_with_a_mistake_are_told_and_nothing_starts(tmp_path):

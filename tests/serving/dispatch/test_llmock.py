@@ -18,6 +18,7 @@ from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Call
 from serving.dispatch.openai_compatible import OpenAICompatible, Timeouts
 from serving.routing.catalog import Deployment
+from tests.fakes import apart
 
 COMMAND = shutil.which("llmock", path=str(Path(sys.executable).parent)) or shutil.which("llmock")
 pytestmark = pytest.mark.skipif(COMMAND is None, reason="llmock is not installed: pip install llmock")
@@ -59,7 +60,7 @@ def ask(base, stream):
             if not stream:
                 return await adapter.complete(row, Call(BODY, False))
             found = await adapter.stream(row, Call(BODY | {"stream": True}, True))
-            return [event async for event in found], found.usage
+            return apart([piece async for piece in found]), found.usage
         finally:
             await adapter.close()
 

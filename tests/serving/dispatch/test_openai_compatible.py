@@ -18,6 +18,7 @@ from tests.fakes import (
     HELLO_STREAM,
     FakeProvider,
     Reply,
+    apart,
     chunk,
     failing,
     sse,
@@ -64,7 +65,7 @@ def streamed(base_url, wants_usage=False, body=BODY, timeouts=FAST):
             except ProviderError as failure:
                 error = failure
             await stream.close()
-            return events, stream.usage, error
+            return apart(events), stream.usage, error
         finally:
             await adapter.close()
 
