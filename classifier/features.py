@@ -19,11 +19,12 @@ from classifier.reading import Reading
 Vector: TypeAlias = npt.NDArray[np.float32]
 
 # Raise it whenever a name, its meaning or the order changes: an artifact of another version is refused.
-FEATURE_SCHEMA_VERSION = 2
+FEATURE_SCHEMA_VERSION = 3
 
 # Where instructions stand: so many words from either end, and the very first, of which the first counts most.
 EDGE_WORDS = 30
 LEAD_WORDS = 6
+_LEAD_CHARS = 80
 # A rate of very few words says little.
 _RATE_PRIOR_WORDS = 3.0
 
@@ -222,18 +223,18 @@ def _lines(text: str) -> list[float]:
 
 
 def _classes(text: str, words: list[str], counts: list[float]) -> list[float]:
-    """Return tasks near the edges, then every class: as logarithm, as a rate, and among the first words."""
+    """Return every class of words: tasks near the edges, anywhere, as a rate near the edges, in the lead."""
     edges = words if len(words) <= 2 * EDGE_WORDS else words[:EDGE_WORDS] + words[-EDGE_WORDS:]
     edge = _count(edges)
     whole = edge if edges is words else _count(words)
     if _unspaced(counts) or counts[PLACE["hangul"]]:
         whole = edge = [near + far for near, far in zip(edge, _count_pieces(text), strict=True)]
-    length = _length(words, counts) + _RATE_PRIOR_WORDS
+    length = _length(edges, counts) + _RATE_PRIOR_WORDS
     return [
         *map(math.log1p, edge[: len(TASKS)]),
         *map(math.log1p, whole),
-        *(count / length for count in whole),
-        *_lead(words),
+        *(count / length for count in edge),
+        *_lead(text, words),
     ]
 
 
@@ -246,7 +247,16 @@ def _length(words: list[str], counts: list[float]) -> float:
     return len(words) + _unspaced(counts) / 2.0
 
 
-def _lead(words: list[str]) -> list[float]:
+def _lead(text: str, words: list[str]) -> list[float]:
+    """Return the classes of the first words, of the text or of its last paragraph, whichever says more."""
+    first = _lead_of(words)
+    last = text.rstrip().rfind("\n\n")
+    if last < 0:
+        return first
+    return list(map(max, first, _lead_of(_words(text[last : last + _LEAD_CHARS]))))
+
+
+def _lead_of(words: list[str]) -> list[float]:
     lead = [0.0] * len(_CLASSES)
     for place, word in enumerate(words[:LEAD_WORDS]):
         found = _WORDS.get(word)

@@ -25,7 +25,7 @@ class TrainingConfig:
     `regularisation` are the values of C that cross-validation chooses from, per head.
     """
 
-    version: str = "2026.11.1"
+    version: str = "2026.11.2"
     corpus: Path = Path(__file__).parent / "corpus"
     output: Path = Path("build/models")
     cache: Path = Path("build/encoders")
@@ -57,10 +57,7 @@ def load_config(file: Path | None, **overrides: Any) -> TrainingConfig:
     """
     found = _read(file) if file else {}
     given = {name: value for name, value in overrides.items() if value is not None}
-    try:
-        return replace(TrainingConfig(), **_typed(found | given))
-    except TypeError as error:
-        raise ConfigError(f"A setting has the wrong type: {error}.") from error
+    return replace(TrainingConfig(), **_typed(found | given))
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -82,13 +79,13 @@ def _typed(found: dict[str, Any]) -> dict[str, Any]:
 
 def _as(name: str, value: Any, default: Any) -> Any:
     """Return the value as the type of the default; raise ConfigError where it is of another."""
-    wanted = str if default is None else type(default)
-    if wanted is Path and isinstance(value, str | Path):
+    if isinstance(default, Path) and isinstance(value, str | Path):
         return Path(value)
-    if wanted is tuple and isinstance(value, list | tuple):
-        return tuple(value)
-    if wanted is float and type(value) is int:
+    if isinstance(default, tuple) and isinstance(value, list | tuple):
+        return tuple(_as(name, item, default[0]) for item in value)
+    if isinstance(default, float) and type(value) is int:
         return float(value)
+    wanted = str if default is None else type(default)
     if type(value) is not wanted:
         raise ConfigError(f"{name}: must be of type {wanted.__name__}, not {value!r}.")
     return value
@@ -96,7 +93,7 @@ def _as(name: str, value: Any, default: Any) -> Any:
 
 def _problem(config: TrainingConfig) -> str | None:
     if not config.version or Path(config.version).name != config.version:
-        return f"version: {config.version!r} is not a folder name. Take something like 2026.11.1."
+        return f"version: {config.version!r} is not a folder name. Take something like 2026.11.2."
     if config.encoder not in ENCODERS:
         return f"encoder: {config.encoder!r} is unknown. Known: {', '.join(ENCODERS)}."
     if len(set(config.tiers)) != len(config.tiers) or len(config.tiers) < 2:

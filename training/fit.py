@@ -101,7 +101,8 @@ def _pipeline(c: float, config: TrainingConfig, weights: npt.NDArray[np.float64]
             # One strange prompt must not outweigh all else.
             ("clip", FunctionTransformer(np.clip, kw_args={"a_min": -config.clip, "a_max": config.clip})),
             ("weigh", FunctionTransformer(_weigh, kw_args={"weights": weights})),
-            ("logistic", LogisticRegression(C=c, max_iter=5_000, tol=1e-6, random_state=config.seed)),
+            # Newton: a few exact steps, where L-BFGS took seven times as long to come as near.
+            ("logistic", LogisticRegression(C=c, solver="newton-cholesky", max_iter=100, tol=1e-6)),
         ]
     )
 

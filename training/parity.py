@@ -41,8 +41,7 @@ def prove_encoder(encoder: MadeEncoder, readings: Sequence[Reading], source: str
     Short ones, because there every token counts the same for both; `classifier.encoder` weighs longer ones.
     """
     kind = str(encoder.facts["kind"])
-    texts = [reading.request for reading in readings if 0 < len(reading.request.split()) <= EDGE_TOKENS // 2]
-    texts = texts[:SAMPLE_ROWS] or ["Where is my order?"]
+    texts = _short(encoder, readings) or ["Where is my order?"]
     ours = embed(encoder, [Reading(request=text) for text in texts])
     theirs = _reference_static(encoder, texts) if kind == "static" else _reference_transformer(source, texts)
     least = float(np.sum(ours * theirs, axis=1).min())
@@ -52,6 +51,13 @@ def prove_encoder(encoder: MadeEncoder, readings: Sequence[Reading], source: str
             f"{MIN_COSINE[kind]} is needed. Delete the encoder cache and try again."
         )
     return least
+
+
+def _short(encoder: MadeEncoder, readings: Sequence[Reading]) -> list[str]:
+    texts = [reading.request for reading in readings if reading.request.strip()]
+    feeds = encoder.feeder().feeds([Reading(request=text) for text in texts])
+    sizes = [next(iter(feed.values())).size for feed in feeds]
+    return [text for text, size in zip(texts, sizes, strict=True) if size <= 2 * EDGE_TOKENS][:SAMPLE_ROWS]
 
 
 def _reference_static(encoder: MadeEncoder, texts: list[str]) -> npt.NDArray[np.float32]:

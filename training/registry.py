@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,8 @@ def register(
 
     `uri` is such as `sqlite:///runs.db`; files then go beside the database, into `mlruns`.
     """
+    # Nobody is told of a run but the store that was named.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     import mlflow  # noqa: PLC0415  # seconds of import, and only when a store is named
 
     mlflow.set_tracking_uri(uri)

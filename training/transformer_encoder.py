@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,7 @@ def transformer_graph(source: SentenceTransformer) -> Any:
         logging.getLogger().setLevel(
             logging.ERROR
         )  # the quantiser advises a pre-processing that changes nothing here
-        quantize_dynamic(full, small, weight_type=QuantType.QInt8)
+        quantize_dynamic(full, small, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
         model = onnx.load(small)
     flat = helper.make_node("Squeeze", ["embedding_2d", "first_axis"], ["embedding"])
     model.graph.node.append(flat)
@@ -50,6 +52,17 @@ def transformer_graph(source: SentenceTransformer) -> Any:
     model.graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [dimensions]))
     model.ir_version = IR_VERSION
     return model
+
+
+@contextmanager
+def _unadvised() -> Iterator[None]:
+    """Keep quiet the quantiser, which advises a pre-processing that changes nothing here."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _export(source: SentenceTransformer, file: Path) -> None:

@@ -118,7 +118,7 @@ def test_a_format_that_never_was_is_refused(copy, format_version):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"feature_schema_version": 1}, {"feature_count": 3}, {"feature_count": None}]
+    "changes", [{"feature_schema_version": 2}, {"feature_count": 3}, {"feature_count": None}]
 )
 def test_another_feature_schema_is_refused(copy, changes):
     rewrite(copy, **changes)

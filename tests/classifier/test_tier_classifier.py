@@ -13,7 +13,7 @@ any_text = st.text(st.characters(exclude_categories=()), max_size=300)
 
 EASY_DOCUMENT = "The meeting was moved to Tuesday because Anna is ill. Lunch will be served at noon. " * 400
 HARD_REQUEST = (
-    "Prove rigorously, by induction and without assuming the theorem, that the bound derived below is optimal "
+    "Prove rigorously, by induction and without assuming the theorem, that the bound derived below is best "
     "for every n, and construct a counterexample where the assumption fails."
 )
 PROOF = {"role": "user", "content": "Prove that every bounded sequence in R^n has a convergent subsequence."}

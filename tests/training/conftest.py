@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from training.config import TrainingConfig
 
 BUNDLED = TrainingConfig().corpus
@@ -38,16 +39,27 @@ def tiny_model(rows, tmp_path_factory) -> Path:
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     folder = tmp_path_factory.mktemp("tiny")
-    words = sorted({word for row in rows for word in str(row.get("prompt", "")).lower().split() if word.isascii()})
+    words = sorted(
+        {word for row in rows for word in str(row.get("prompt", "")).lower().split() if word.isascii()}
+    )
     letters = [chr(code) for code in range(33, 127)]
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{one}" for one in letters), *words[::8]]
+    vocabulary = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *letters,
+        *(f"##{one}" for one in letters),
+        *words[::8],
+    ]
     bare = folder / "bare"
     bare.mkdir()
-    (bare / "vocab.txt").write_text("\n".join(dict.fromkeys(vocabulary)))
-    BertTokenizerFast(str(bare / "vocab.txt")).save_pretrained(bare)
+    places = {token: place for place, token in enumerate(dict.fromkeys(vocabulary))}
+    BertTokenizerFast(vocab=places).save_pretrained(bare)
     torch.manual_seed(0)
     shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    BertModel(BertConfig(vocab_size=len(dict.fromkeys(vocabulary)), **shape)).save_pretrained(bare)
+    BertModel(BertConfig(vocab_size=len(places), **shape)).save_pretrained(bare)
     transformer = Transformer(str(bare), max_seq_length=256)
     pooling = Pooling(transformer.get_embedding_dimension())
     SentenceTransformer(modules=[transformer, pooling], device="cpu").save(str(folder / "model"))

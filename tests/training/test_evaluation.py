@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from classifier.reading import read
+from training.dataset import Row
+from training.evaluation import as_text, calibration_error, evaluate, predicted_places, routing_figures
+
+TIERS = ("economy", "standard", "premium")
+
+
+def row(place, tier, text="hi", traits=()):
+    prompt = {"prompt": text}
+    return Row(f"r{place}", f"g{place}", prompt, read(prompt), tier, "smalltalk", "chat", "en", traits)
+
+
+def test_under_and_over_routing_count_the_direction():
+    figures = routing_figures(np.array([0, 1, 2, 2]), np.array([1, 1, 1, 0]), TIERS)
+    assert (figures["accuracy"], figures["under_routed"], figures["over_routed"]) == (0.25, 0.5, 0.25)
+    assert figures["two_tiers_under"] == 0.25
+    assert figures["recall"] == {"economy": 0.0, "standard": 1.0, "premium": 0.0}
+
+
+def test_the_threshold_decides_what_a_sufficiency_stands_for():
+    held_out = np.array([[0.6, 0.95, 1.0]])
+    assert predicted_places(held_out, TIERS, 0.5).tolist() == [0]
+    assert predicted_places(held_out, TIERS, 0.9).tolist() == [1]
+
+
+def test_a_promise_that_is_never_kept_is_the_largest_calibration_error():
+    assert calibration_error(np.ones(10), np.zeros(10, dtype=bool)) == 1.0
+    assert calibration_error(np.full(10, 0.3), np.arange(10) < 3) == pytest.approx(0.0)
+
+
+def test_perfect_predictions_score_perfectly_and_length_is_beside_them():
+    rows = [row(place, TIERS[place % 3], "x" * (1 + 100 * (place % 3))) for place in range(30)]
+    held_out = np.array(
+        [[[1.0, 1.0, 1.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]][place % 3] for place in range(30)]
+    )
+    report = evaluate(rows, held_out, np.arange(30) // 3 % 3, TIERS, 0.5)
+    assert report["accuracy"] == 1.0
+    assert report["heads"]["economy"] == {"brier": 0.0, "ece": 0.0, "auc": 1.0}
+    assert report["baselines"]["length"]["accuracy"] == 1.0
+    assert report["baselines"]["majority"]["accuracy"] == pytest.approx(1 / 3, abs=0.01)
+    assert "accuracy      100.0%" in as_text(report)
+
+
+def test_figures_are_also_given_by_trait():
+    rows = [
+        row(0, "economy", traits=("go_on",)),
+        row(1, "standard"),
+        row(2, "premium", traits=("go_on", "multi_turn")),
+    ]
+    report = evaluate(rows, np.ones((3, 3)), np.array([0, 1, 2]), TIERS, 0.5)
+    assert report["by"]["trait"]["go_on"] == {
+        "rows": 2,
+        "accuracy": 0.5,
+        "under_routed": 0.5,
+        "over_routed": 0.0,
+    }
+    assert report["by"]["language"]["en"]["rows"] == 3

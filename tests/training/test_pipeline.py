@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from classifier.artifact import MANIFEST, sha256
+from classifier.tier_classifier import TierClassifier
+from training.cli import train as command
+from training.dataset import load_corpus
+from training.export import ExportRefused
+from training.gate import judge
+from training.pipeline import CARD, train
+
+
+@pytest.fixture(scope="module")
+def trained(config):
+    return train(config)
+
+
+def digests(folder):
+    return {file.name: sha256(file) for file in sorted(folder.iterdir())}
+
+
+def options(config):
+    return [
+        "--corpus", str(config.corpus), "--output", str(config.output), "--version", config.version,
+        "--encoder-source", config.encoder_source,
+    ]  # fmt: skip
+
+
+def test_a_run_leaves_an_artifact_that_loads_and_predicts(trained, config):
+    artifact = TierClassifier.load(trained.folder)
+    assert artifact.version == "1.0"
+    assert artifact.predict_one("hi").required_tier in config.tiers
+
+
+def test_training_twice_gives_the_same_checksums(trained, elsewhere):
+    assert digests(train(elsewhere).folder) == digests(trained.folder)
+
+
+def test_training_again_into_the_same_place_changes_nothing_and_succeeds(trained, config):
+    before = digests(trained.folder)
+    assert digests(train(config).folder) == before
+
+
+def test_another_seed_under_the_same_name_is_refused(trained, config):
+    before = digests(trained.folder)
+    with pytest.raises(ExportRefused, match="--version"):
+        train(replace(config, seed=8))
+    assert digests(trained.folder) == before
+
+
+def test_every_row_is_weighed_once_by_an_artifact_that_has_not_seen_it(trained, rows):
+    held_out = trained.report["held_out"]
+    assert held_out.keys() == {row["id"] for row in rows}
+    artifact = TierClassifier.load(trained.folder)
+    seen = [
+        artifact.predict_one({k: row[k] for k in ("prompt", "messages", "tools") if k in row}) for row in rows
+    ]
+    assert any(
+        abs(one.sufficiency[0] - held_out[row["id"]][0]) > 0.05 for one, row in zip(seen, rows, strict=True)
+    )
+
+
+def test_the_report_the_manifest_and_the_card_tell_the_same_figures(trained):
+    report = json.loads((trained.folder / "report.json").read_text())
+    manifest = json.loads((trained.folder / MANIFEST).read_text())
+    card = (trained.folder / CARD).read_text()
+    assert report == trained.report
+    assert manifest["metrics"]["accuracy"] == report["accuracy"]
+    assert f"{report['accuracy']:.1%}" in card
+    assert all(file["sha256"] in card for file in manifest["training"]["data"])
+
+
+def test_no_prompt_text_and_no_machine_path_enters_the_artifact(trained, rows, config):
+    prompts = [row["prompt"] for row in rows if len(row.get("prompt", "")) > 40]
+    for name in (MANIFEST, "report.json", CARD):
+        text = (trained.folder / name).read_text()
+        assert not any(prompt in text for prompt in prompts)
+        assert str(config.corpus.parent) not in text
+
+
+def test_the_verdict_stands_beside_the_artifact(trained, config):
+    verdict = json.loads((config.output / "1.0.verdict.json").read_text())
+    assert verdict == trained.verdict.as_dict()
+    assert {"name", "candidate", "bound", "passed"} == verdict["checks"][0].keys()
+
+
+def test_a_candidate_is_held_beside_the_champion_on_rows_that_both_held_out(trained, config):
+    (config.output / "rollout.toml").write_text('champion = "1.0"\n')
+    rows = load_corpus(config.corpus, config.tiers).rows
+    hopeless = {name: [0.9, 1.0, 1.0] for name in trained.report["held_out"]}
+    candidate = trained.report | {"version": "1.1", "held_out": hopeless}
+    verdict = judge(candidate, rows, config.output, config.tiers, config.threshold)
+    failed = {check.name for check in verdict.checks if not check.passed}
+    assert verdict.champion == "1.0"
+    assert "under-routing beside the champion" in failed and not verdict.passed
+    equal = judge(trained.report | {"version": "1.1"}, rows, config.output, config.tiers, config.threshold)
+    assert all(check.passed for check in equal.checks if "champion" in check.name)
+
+
+def test_without_a_champion_the_candidate_is_judged_alone(trained, config, tmp_path):
+    verdict = judge(trained.report, (), tmp_path, config.tiers, config.threshold)
+    assert verdict.champion is None
+    assert any(check.name == "accuracy above prompt length alone" for check in verdict.checks)
+
+
+def test_the_transformer_goes_the_same_way_end_to_end(elsewhere):
+    found = train(replace(elsewhere, encoder="transformer"))
+    artifact = TierClassifier.load(found.folder)
+    assert artifact.manifest.encoder_kind == "transformer"
+    one, other = artifact.predict(["Prove the theorem.", "hi"])
+    assert one.sufficiency != other.sufficiency
+    assert artifact.predict_one("hi").sufficiency == other.sufficiency
+
+
+def test_a_run_is_registered_with_its_parameters_figures_and_files(elsewhere, tmp_path):
+    store = tmp_path / "runs.db"
+    found = train(replace(elsewhere, mlflow=f"sqlite:///{store}"))
+    with sqlite3.connect(store) as database:
+        metrics = dict(database.execute("select key, value from metrics where run_uuid = ?", (found.run_id,)))
+        parameters = dict(
+            database.execute("select key, value from params where run_uuid = ?", (found.run_id,))
+        )
+    assert metrics["accuracy"] == pytest.approx(found.report["accuracy"])
+    assert parameters["seed"] == "7"
+    assert list((tmp_path / "mlruns").rglob("classifier.onnx"))
+
+
+def test_the_command_prints_the_figures_and_the_verdict(elsewhere, tmp_path):
+    settings = tmp_path / "training.toml"
+    settings.write_text(f'folds = 3\ndimensions = 16\nregularisation = [1.0]\ncache = "{elsewhere.cache}"\n')
+    result = CliRunner().invoke(command, ["--config", str(settings), *options(elsewhere)])
+    assert result.exit_code == 0, result.output
+    assert "accuracy" in result.output and "baseline length" in result.output and "verdict:" in result.output
+    assert f"artifact: {elsewhere.output / '1.0'}" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--config", "/nowhere.toml"], "Cannot read /nowhere.toml"),
+        (["--corpus", "/nowhere"], "No .jsonl files in /nowhere"),
+        (["--encoder-source", "/nowhere"], "not a sentence-transformers folder"),
+        (["--version", "a/b"], "is not a folder name"),
+    ],
+)
+def test_the_command_ends_with_a_sentence_and_not_a_traceback(tmp_path, arguments, said):
+    result = CliRunner().invoke(command, ["--output", str(tmp_path), *arguments])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ") or "Error: " in result.output
+    assert said in result.output
+
+
+def test_help_needs_no_training_library():
+    result = CliRunner().invoke(command, ["--help"])
+    assert result.exit_code == 0 and "--version" in result.output
