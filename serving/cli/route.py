@@ -24,7 +24,7 @@ from serving.settings import load_settings
 @click.option("--max-cost-usd", type=float, help="Reject what is expected to cost more.")
 @click.option("--max-latency-ms", type=float, help="Reject what is expected to take longer.")
 @click.option("--quality-floor", type=float, help="Reject what is expected to be worse (0-1).")
-@click.option("--capability", multiple=True, help="Must be able to, e.g. tools. Repeatable.")
+@click.option("--capability", "capabilities", multiple=True, help="Must be able to, e.g. tools. Repeatable.")
 @click.option("--compliance", multiple=True, help="Must be cleared for, e.g. gdpr. Repeatable.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings; default ./weighbridge.toml.")
 def route(prompt: str, as_json: bool, config: Path | None, **options: object) -> None:

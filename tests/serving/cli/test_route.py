@@ -98,3 +98,15 @@ def test_what_cannot_be_used_is_told_without_a_traceback(run, arguments, told):
 def test_a_decision_leaves_no_file_behind(run, tmp_path):
     run(EASY)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_capability_that_nobody_has_is_told_for_each_deployment(run):
+    done = run(EASY, "--capability", "vision")
+    assert done.exit_code == 1
+    assert done.output.count("cannot do vision") == 3
+
+
+def test_capabilities_add_up(run):
+    done = run(EASY, "--capability", "tools", "--capability", "json_schema", "--json")
+    rejected = {row["deployment"]: row["code"] for row in json.loads(done.output)["rejected"]}
+    assert rejected["demo-economy"] == "capability"
