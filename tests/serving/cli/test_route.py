@@ -101,9 +101,9 @@ def test_a_decision_leaves_no_file_behind(run, tmp_path):
 
 
 def test_a_capability_that_nobody_has_is_told_for_each_deployment(run):
-    done = run(EASY, "--capability", "vision")
+    done = run(EASY, "--capability", "audio")
     assert done.exit_code == 1
-    assert done.output.count("cannot do vision") == 3
+    assert done.output.count("cannot do audio") == 3
 
 
 def test_capabilities_add_up(run):
