@@ -6,7 +6,7 @@ Our own endpoints refuse fields they do not know; the OpenAI ones keep them for 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,6 +16,11 @@ from serving.errors import InvalidRequest
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(gt=0)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
+Label = Literal["too_weak", "fine", "overkill"]
+Source = Literal["human", "judge", "check"]
+# What a field may say, for the error about one that says something else.
+_WORDS = {"role": get_args(Role), "label": get_args(Label), "source": get_args(Source)}
 
 
 class LimitsBody(Struct, forbid_unknown_fields=True):
@@ -48,7 +53,7 @@ class Part(Struct):
 class Message(Struct):
     """One message of a conversation, as OpenAI's SDKs send it."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    role: Role
     content: str | list[Part] | None = None
     tool_calls: list[dict[str, Any]] | None = None
 
@@ -97,8 +102,8 @@ class FeedbackBody(Struct, forbid_unknown_fields=True):
 
     decision_id: Name
     score: Share | None = None
-    label: Literal["too_weak", "fine", "overkill"] | None = None
-    source: Literal["human", "judge", "check"] = "human"
+    label: Label | None = None
+    source: Source = "human"
     comment: Annotated[str, Meta(max_length=4_000)] | None = None
 
 
@@ -128,9 +133,15 @@ def checked(found: dict[str, Any], shape: type[Body]) -> Body:
         raise InvalidRequest("The body is nested too deeply.") from None
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at ")
-        param = path.strip("`").removeprefix("$").removeprefix(".") or _named_in(text)
+        place = path.strip("`").removeprefix("$").removeprefix(".")
+        param = ".".join(filter(None, (place, _named_in(text)))) or None
         where = f"{param}: " if param else ""
-        raise InvalidRequest(f"{where}{text}.", param=param) from None
+        raise InvalidRequest(f"{where}{text}.{_known_words(text, param)}", param=param) from None
+
+
+def _known_words(text: str, param: str | None) -> str:
+    words = _WORDS.get((param or "").rpartition(".")[2], ()) if "enum" in text else ()
+    return f" Known: {', '.join(words)}." if words else ""
 
 
 def _named_in(text: str) -> str | None:
