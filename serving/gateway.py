@@ -30,6 +30,17 @@ _CLOSE_TIMEOUT_S = 10.0
 # How long requests that the server has just cancelled may take to leave their outcomes.
 _LAST_OUTCOMES_S = 1.0
 
+# The field of a request that a rejection is about, told where it alone stands in the way.
+_FIELD_OF = {
+    "compliance": "compliance",
+    "capability": "capabilities",
+    "context_window": "messages",
+    "output_limit": "max_output_tokens",
+    "cost": "max_cost_usd",
+    "latency": "max_latency_ms",
+    "quality_floor": "quality_floor",
+}
+
 
 class Gateway:
     """Joins the classifier, the tables, the decision, the providers and the log."""
@@ -156,12 +167,14 @@ def _refusal(decision: Decision) -> NoEligibleDeployment | NoHealthyDeployment:
         {"deployment": row.deployment, "code": row.code, "reason": row.reason} for row in decision.rejected
     ]
     told = "; ".join(f"{row.deployment}: {row.reason}" for row in decision.rejected)
+    codes = {row.code for row in decision.rejected} - {"not_requested", "by_name_only"}
+    field = _FIELD_OF.get(min(codes)) if len(codes) == 1 else None
     refusal: NoEligibleDeployment | NoHealthyDeployment
     if any(row.code == "unavailable" for row in decision.rejected):
         message = f"No deployment that may serve this request is up. {told}"
         refusal = NoHealthyDeployment(message, detail=reasons)
     else:
         message = f"No deployment may serve this request. {told or 'The catalog is empty.'}"
-        refusal = NoEligibleDeployment(message, detail=reasons)
+        refusal = NoEligibleDeployment(message, param=field, detail=reasons)
     refusal.headers[DECISION_ID_HEADER] = decision.request.decision_id
     return refusal

@@ -113,3 +113,19 @@ def test_prompts_are_kept_only_if_the_settings_say_so(tmp_path, prompts, kept):
     on_disk = b"".join(path.read_bytes() for path in tmp_path.glob("decisions.db*"))
     assert (secret.encode() in on_disk) is kept
     assert secret not in json.dumps(row["explanation"], ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("limits", "field"),
+    [
+        ({"max_cost_usd": 1e-9}, "max_cost_usd"),
+        ({"max_latency_ms": 1}, "max_latency_ms"),
+        ({"compliance": ["fedramp"]}, "compliance"),
+        ({"capabilities": ["audio"]}, "capabilities"),
+        ({"max_output_tokens": 100_000}, None),
+    ],
+)
+def test_a_refusal_names_the_field_that_alone_stands_in_the_way(client, limits, field):
+    answer = client.post("/route", json=route_body() | limits)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["param"] == field

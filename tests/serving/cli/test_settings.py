@@ -113,20 +113,20 @@ def test_check_says_when_there_is_no_artifact(run, tmp_path):
     assert "problem: The classifier cannot be used." in result.output
 
 
-def test_check_says_when_the_log_is_something_else(run, tmp_path):
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("notes.txt", "problem: The decision log 'notes.txt'"),
+        ("notes.txt/decisions.db", "problem: log.path 'notes.txt/decisions.db'"),
+    ],
+    ids=["it is something else", "it can have no place"],
+)
+def test_check_says_when_the_log_cannot_be_used(run, tmp_path, path, told):
     (tmp_path / "notes.txt").write_text("notes")
-    (tmp_path / "weighbridge.toml").write_text('log.path = "notes.txt"')
+    (tmp_path / "weighbridge.toml").write_text(f'log.path = "{path}"')
     result = run(check)
     assert result.exit_code == 1
-    assert "problem: The decision log 'notes.txt'" in result.output
-
-
-def test_check_says_when_the_log_can_have_no_place(run, tmp_path):
-    (tmp_path / "file").write_text("")
-    (tmp_path / "weighbridge.toml").write_text('log.path = "file/decisions.db"')
-    result = run(check)
-    assert result.exit_code == 1
-    assert "problem: log.path 'file/decisions.db'" in result.output
+    assert told in result.output
 
 
 def test_check_creates_nothing(run, tmp_path):
