@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +15,29 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from classifier.artifact import sha256
 from classifier.reading import Reading, ReadingError, read
+from training.agreement import RESOLVED, SecondLabels, read_second_labels
+from training.agreement import CorpusError as CorpusError
 
 _FIELDS = frozenset(
     {"id", "prompt", "messages", "tools", "response_format", "tier", "domain", "kind", "language"}
 )
-_OPTIONAL = frozenset({"why", "traits"})
-
-
-class CorpusError(ValueError):
-    """A corpus that cannot be trained on; the message names file and line, and the way out."""
+_OPTIONAL = frozenset({"why", "traits", "place"})
+SECOND = "second"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled prompt. `group` is the same for rows that must not be torn apart by a split."""
+    """One labelled prompt. `group` is the same for rows that must not be torn apart by a split.
+
+    `tier` is the label that holds; `labels` are those it was given, the second without sight of the first.
+    """
 
     id: str
     group: str
     prompt: Mapping[str, Any]
     reading: Reading
     tier: str
+    labels: tuple[str, ...]
     domain: str
     kind: str
     language: str
@@ -55,13 +58,28 @@ def load_corpus(folder: Path, tiers: Sequence[str]) -> Corpus:
     if not paths:
         raise CorpusError(f"No .jsonl files in {folder}. Name the corpus with --corpus.")
     rows: list[Row] = []
-    files = []
+    files: list[Mapping[str, Any]] = []
     for path in paths:
         found = list(_rows(path, tiers))
         rows += found
         files.append({"name": path.name, "sha256": sha256(path), "rows": len(found)})
     _check_ids(rows)
-    return Corpus(tuple(rows), tuple(files))
+    given = read_second_labels(folder / SECOND, [row.id for row in rows], tiers)
+    files += given.files
+    return Corpus(tuple(_resolved(row, given) for row in rows), tuple(files))
+
+
+def _resolved(row: Row, given: SecondLabels) -> Row:
+    second = given.tiers.get(row.id)
+    if second is None:
+        return row
+    tier = row.tier if second == row.tier else given.resolved.get(row.id)
+    if tier is None:
+        raise CorpusError(
+            f"The two labels of {row.id!r} differ ({row.tier}, {second}) and {SECOND}/{RESOLVED} "
+            "does not say which holds. Add a line with its id, tier and because."
+        )
+    return replace(row, tier=tier, labels=(row.tier, second))
 
 
 def split(rows: Sequence[Row], folds: int, seed: int) -> npt.NDArray[np.int64]:
@@ -112,6 +130,7 @@ def _row(found: Any, tiers: Sequence[str]) -> Row:
         prompt=prompt,
         reading=reading,
         tier=found["tier"],
+        labels=(found["tier"],),
         domain=found["domain"],
         kind=found["kind"],
         language=found["language"],
