@@ -31,7 +31,11 @@ class Sigmoid:
 def calibrate(scores: Numbers, target: Numbers, weight: Numbers) -> Sigmoid:
     """Fit the sigmoid on scores of rows that the head has not seen."""
     # Nearly unregularised: two numbers on hundreds of rows. The slope must not turn, or order would be lost.
+    shares = np.concatenate([weight * target, weight * (1.0 - target)])
+    counted = shares > 0.0
     fitted = LogisticRegression(C=1e4, tol=1e-8, max_iter=1_000).fit(
-        scores[:, None], target, sample_weight=weight
+        np.tile(scores, 2)[counted, None],
+        np.repeat([1.0, 0.0], len(target))[counted],
+        sample_weight=shares[counted],
     )
     return Sigmoid(max(1e-3, float(fitted.coef_[0, 0])), float(fitted.intercept_[0]))
