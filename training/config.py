@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from classifier.tiers import DEFAULT_THRESHOLD, DEFAULT_TIERS
 
-ENCODERS = ("static", "transformer")
+ENCODERS = ("static", "transformer", "tuned")
+
+
+# Which models speak for which tier, per source. Two of nine_models' models are left out: they fail on the form
+# of the answer, and so say nothing of the prompt.
+OUTCOME_TIERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "nine_models": {
+        "economy": ("mistral-7b-instruct-v0.3", "codegemma-7b"),
+        "standard": ("qwen2.5-7b-instruct", "gemma-2-9b-it", "llama-3.1-8b-instruct"),
+        "premium": ("llama-3.1-nemotron-51b-instruct", "llama-3.3-nemotron-super-49b-v1"),
+    },
+    "routerbench": {
+        "economy": (
+            "mistralai/mistral-7b-chat",
+            "WizardLM/WizardLM-13B-V1.2",
+            "meta/code-llama-instruct-34b-chat",
+        ),
+        "standard": (
+            "mistralai/mixtral-8x7b-chat",
+            "zero-one-ai/Yi-34B-Chat",
+            "gpt-3.5-turbo-1106",
+            "claude-instant-v1",
+        ),
+        "premium": ("gpt-4-1106-preview", "claude-v2"),
+    },
+}
 
 
 class ConfigError(ValueError):
@@ -35,12 +61,18 @@ class TrainingConfig:
     threshold: float = DEFAULT_THRESHOLD
     encoder: str = "static"
     encoder_source: str | None = None
+    encoder_from: Path | None = None
     dimensions: int = 256
     sif: float = 1e-3
     embedding_weight: float = 0.5
     clip: float = 3.0
     regularisation: tuple[float, ...] = (3.0, 6.0, 12.0)
     folds: int = 5
+    sources: tuple[str, ...] = ()
+    sources_from: Path | None = None
+    outcome_weight: float = 0.1
+    outcome_margin: float = 0.1
+    outcome_tiers: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=lambda: OUTCOME_TIERS)
 
     def __post_init__(self) -> None:
         """Refuse what no step could use."""
@@ -70,7 +102,10 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _typed(found: dict[str, Any]) -> dict[str, Any]:
-    known = {field.name: field.default for field in fields(TrainingConfig)}
+    known = {
+        one.name: one.default if one.default_factory is MISSING else one.default_factory()
+        for one in fields(TrainingConfig)
+    }
     unknown = sorted(found.keys() - known.keys())
     if unknown:
         raise ConfigError(f"Unknown setting {unknown[0]!r}. Known: {', '.join(known)}.")
@@ -79,12 +114,14 @@ def _typed(found: dict[str, Any]) -> dict[str, Any]:
 
 def _as(name: str, value: Any, default: Any) -> Any:
     """Return the value as the type of the default; raise ConfigError where it is of another."""
-    if isinstance(default, Path) and isinstance(value, str | Path):
-        return Path(value)
     if isinstance(default, tuple) and isinstance(value, list | tuple):
-        return tuple(_as(name, item, default[0]) for item in value)
+        return tuple(_as(name, item, default[0] if default else "") for item in value)
     if isinstance(default, float) and type(value) is int:
         return float(value)
+    if name.endswith("_from"):
+        default = Path()
+    if isinstance(default, Path) and isinstance(value, str | Path):
+        return Path(value)
     wanted = str if default is None else type(default)
     if type(value) is not wanted:
         raise ConfigError(f"{name}: must be of type {wanted.__name__}, not {value!r}.")

@@ -90,7 +90,7 @@ def _beside(
     tiers: Sequence[str],
     threshold: float,
 ) -> list[Check]:
-    both = [row for row in rows if row.id in champion["held_out"]]
+    both = [row for row in rows if row.id in champion["held_out"] and row.id in report["held_out"]]
     if not both or champion["tiers"] != list(tiers):
         return []
     needed = np.array([list(tiers).index(row.tier) for row in both])

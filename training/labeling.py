@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from classifier.reading import Reading
+
 
 @dataclass(frozen=True, slots=True)
 class Labels:
@@ -23,9 +25,24 @@ class Labels:
         """Return the labels of some rows."""
         return Labels(self.targets[rows], self.weights[rows])
 
+    def and_then(self, others: Labels) -> Labels:
+        """Return these labels followed by others."""
+        return Labels(
+            np.concatenate([self.targets, others.targets]), np.concatenate([self.weights, others.weights])
+        )
+
     def answered(self, head: int) -> npt.NDArray[np.bool_]:
         """Return which rows answer the question of one head."""
         return ~np.isnan(self.targets[:, head])
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What an encoder learns from: labelled readings, and readings without labels beside them."""
+
+    labelled: Sequence[Reading]
+    labels: Labels
+    others: Sequence[Reading] = ()
 
 
 def graded(required: Sequence[str], tiers: Sequence[str]) -> Labels:

@@ -20,13 +20,14 @@ from classifier.features import FEATURE_NAMES, features
 from classifier.tier_classifier import TierClassifier
 from training.card import model_card
 from training.config import TrainingConfig
-from training.dataset import Corpus, load_corpus, split
+from training.dataset import Corpus, Row, kept_back, load_corpus, split
 from training.embedding import MadeEncoder, embed, make_encoder
 from training.evaluation import as_json, evaluate, held_out_rows
 from training.export import write_artifact
 from training.fit import Folds, Head, Matrix, fit_heads
 from training.gate import REPORT, Verdict, judge
-from training.labeling import Labels, graded
+from training.labeling import Labels, Lessons, graded
+from training.outcomes import Outcomes, load_outcomes
 from training.parity import SAMPLE_ROWS, prove_encoder, prove_heads
 from training.registry import register
 
@@ -45,13 +46,18 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class _Material:
-    """Everything that fitting needs: rows in one order, as numbers."""
+    """Everything that fitting needs: the judged rows of the corpus first, then those of the outcome data.
+
+    `families` is 0 for the corpus and a number of its own for each task of the outcome data.
+    """
 
     corpus: Corpus
+    judged: tuple[Row, ...]
     encoder: MadeEncoder
     inputs: Matrix
     labels: Labels
     folds: Folds
+    families: Folds
 
 
 def train(config: TrainingConfig) -> Trained:
@@ -71,7 +77,7 @@ def train(config: TrainingConfig) -> Trained:
         folder = _export(material, heads, report, config)
         bar.update()
         bar.set_description("judging")
-        verdict = judge(report, material.corpus.rows, bundled_models(), config.tiers, config.threshold)
+        verdict = judge(report, material.judged, bundled_models(), config.tiers, config.threshold)
         _write(config.output / f"{config.version}.verdict.json", verdict.as_dict())
         run_id = (
             register(config.mlflow, folder, config, report, passed=verdict.passed) if config.mlflow else None
@@ -88,41 +94,64 @@ def created_by(config: TrainingConfig) -> str:
 def _load(config: TrainingConfig, bar: Any) -> _Material:
     bar.set_description("reading the corpus")
     corpus = load_corpus(config.corpus, config.tiers)
-    readings = [row.reading for row in corpus.rows]
+    outcomes = load_outcomes(config)
     bar.update()
     bar.set_description(f"making the {config.encoder} encoder")
-    encoder = make_encoder(config)
+    encoder = make_encoder(config, _lessons(corpus, outcomes, config))
+    # What a tuned encoder has learned from can neither fit a head nor judge one.
+    tuned = encoder.facts["kind"] == "tuned"
+    judged = tuple(row for row in corpus.rows if kept_back(row) or not tuned)
+    readings = [*(row.reading for row in judged), *outcomes.readings]
     embeddings = embed(encoder, readings)
     bar.update()
     surface = np.stack([features(reading) for reading in readings])
     return _Material(
         corpus=corpus,
+        judged=judged,
         encoder=encoder,
         inputs=np.hstack([embeddings, surface]),
-        labels=graded([row.tier for row in corpus.rows], config.tiers),
-        folds=split(corpus.rows, config.folds, config.seed),
+        labels=graded([row.tier for row in judged], config.tiers).and_then(outcomes.labels),
+        folds=np.concatenate([split(judged, config.folds, config.seed), outcomes.folds]),
+        families=np.concatenate([np.zeros(len(judged), dtype=np.int64), outcomes.families]),
     )
+
+
+def _lessons(corpus: Corpus, outcomes: Outcomes, config: TrainingConfig) -> Lessons | None:
+    if config.encoder != "tuned" or config.encoder_from is not None:
+        return None
+    rows = [row for row in corpus.rows if not kept_back(row)]
+    labels = graded([row.tier for row in rows], config.tiers)
+    return Lessons([row.reading for row in rows], labels, outcomes.readings)
 
 
 def _fit(material: _Material, chosen: npt.NDArray[np.bool_], config: TrainingConfig) -> list[Head]:
     """Fit on some rows, with folds of their own for choosing and calibrating."""
-    rows = [row for row, wanted in zip(material.corpus.rows, chosen, strict=True) if wanted]
-    folds = split(rows, config.folds, config.seed + 1)
+    rows = [row for row, wanted in zip(material.judged, chosen, strict=False) if wanted]
+    own = material.folds[len(material.judged) :][chosen[len(material.judged) :]]
+    folds = np.concatenate([split(rows, config.folds, config.seed + 1), own])
     embedded = material.inputs.shape[1] - len(FEATURE_NAMES)
-    return fit_heads(material.inputs[chosen], material.labels.take(chosen), folds, config, embedded)
+    return fit_heads(
+        material.inputs[chosen],
+        material.labels.take(chosen),
+        folds,
+        config,
+        embedded,
+        material.families[chosen],
+    )
 
 
 def _weigh_held_out(material: _Material, config: TrainingConfig, bar: Any) -> npt.NDArray[np.float64]:
-    """Return the sufficiencies of every row [N, K] from exported artifacts that have not seen its fold."""
-    held_out = np.zeros((len(material.inputs), len(config.tiers)))
+    """Return the sufficiencies of every judged row [N, K] from exported artifacts without its fold."""
+    rows = len(material.judged)
+    held_out = np.zeros((rows, len(config.tiers)))
     for fold in range(config.folds):
         bar.set_description(f"fold {fold + 1} of {config.folds}")
         outside = material.folds == fold
         heads = _fit(material, ~outside, config)
         with tempfile.TemporaryDirectory() as folder:
             artifact = _served(Path(folder, "fold"), material, heads, config)
-            readings = [row.reading for row, out in zip(material.corpus.rows, outside, strict=True) if out]
-            held_out[outside] = [one.sufficiency for one in artifact.predict_readings(readings)]
+            readings = [row.reading for row, out in zip(material.judged, outside, strict=False) if out]
+            held_out[outside[:rows]] = [one.sufficiency for one in artifact.predict_readings(readings)]
         bar.update()
     return held_out
 
@@ -136,14 +165,14 @@ def _served(
 
 
 def _report(material: _Material, held_out: npt.NDArray[np.float64], config: TrainingConfig) -> dict[str, Any]:
-    rows = material.corpus.rows
+    rows = material.judged
     return {
         "version": config.version,
         "tiers": list(config.tiers),
         "threshold": config.threshold,
         "feature_count": len(FEATURE_NAMES),
         "created_by": created_by(config),
-        **evaluate(rows, held_out, material.folds, config.tiers, config.threshold),
+        **evaluate(rows, held_out, material.folds[: len(rows)], config.tiers, config.threshold),
         "held_out": held_out_rows(rows, held_out),
     }
 
@@ -152,8 +181,9 @@ def _export(
     material: _Material, heads: Sequence[Head], report: dict[str, Any], config: TrainingConfig
 ) -> Path:
     """Prove the graph and the encoder on a sample, then write the artifact with its report and card."""
-    sample = [row.reading for row in material.corpus.rows[:: max(1, len(material.inputs) // SAMPLE_ROWS)]]
-    inputs = material.inputs[:: max(1, len(material.inputs) // SAMPLE_ROWS)]
+    step = max(1, len(material.judged) // SAMPLE_ROWS)
+    sample = [row.reading for row in material.judged[::step]]
+    inputs = material.inputs[: len(material.judged) : step]
     with tempfile.TemporaryDirectory() as folder:
         gap = prove_heads(_served(Path(folder, "proof"), material, heads, config), heads, sample, inputs)
     cosine = prove_encoder(material.encoder, sample, config.encoder_source)

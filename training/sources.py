@@ -1,0 +1,143 @@
+"""Public outcome data by name: where it lives, under which licence, and how a row of it is read.
+
+Two ways in: from its public home, with Hugging Face `datasets` as the client, or from a folder of JSON Lines.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from classifier.artifact import sha256
+
+
+class SourceError(ValueError):
+    """Outcome data that cannot be had or may not be used; the message says why, and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One prompt with the scores (0–1) that models reached on it; no scores where any model will do."""
+
+    id: str
+    source: str
+    task: str
+    prompt: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One public data set; `file` and its `sha256` are what a local folder holds of it.
+
+    `everyday` says that its prompts are such that the cheapest tier is enough for all of them.
+    """
+
+    name: str
+    what: str
+    home: str
+    file: str
+    sha256: str
+    licence: str
+    may_train: bool
+    everyday: bool = False
+
+
+SOURCES: Mapping[str, Source] = {
+    source.name: source
+    for source in (
+        Source(
+            "nine_models",
+            "correctness of nine models, 7B to 51B, on questions of 14 tasks (LLMRouter's example data)",
+            "https://github.com/ulab-uiuc/LLMRouter",
+            "nine_models_14_tasks.jsonl.gz",
+            "5ff6f72750cc276178c7dc0e01188d2cd586169e020fc943daabac8c880d3547",
+            "MIT",
+            may_train=True,
+        ),
+        Source(
+            "routerbench",
+            "correctness and cost of eleven models, zero-shot (RouterBench)",
+            "https://huggingface.co/datasets/withmartian/routerbench",
+            "routerbench_eleven_models.jsonl.gz",
+            "7fea1d39053afc0d6055bcd81c347a6343dadba2910927647cd2edc44d23295c",
+            "MIT",
+            may_train=True,
+        ),
+        Source(
+            "clinc150",
+            "one-line requests to an assistant, 150 intents",
+            "https://huggingface.co/datasets/clinc/clinc_oos",
+            "clinc150_short_requests.jsonl.gz",
+            "026ea6f6055591ebaf108f1f5c62e5305754868bff9857b9f94498c17c6731a0",
+            "CC BY 3.0",
+            may_train=True,
+            everyday=True,
+        ),
+        Source(
+            "seven_small_models",
+            "scores of seven models of 7B to 8B on English, Chinese and code tasks (RouterDC)",
+            "https://huggingface.co/datasets/shuhao02/RouterDC",
+            "seven_small_models.jsonl.gz",
+            "61ba63740e34171daea1357b83ab5d7a93c474c5ee954cc908e168b61a47036c",
+            "none stated",
+            may_train=False,
+        ),
+        Source(
+            "alpaca_eval",
+            "preferences of 58 models against gpt-4-turbo on open-ended instructions (AlpacaEval)",
+            "https://huggingface.co/datasets/tatsu-lab/alpaca_eval",
+            "alpaca_eval_preferences.jsonl.gz",
+            "42535affedb47d0fef0ddb23fa14694d9bf6d087bf403758e19e18a9f534f14e",
+            "CC BY-NC 4.0",
+            may_train=False,
+        ),
+    )
+}
+
+
+def source_named(name: str, *, training: bool) -> Source:
+    """Return a source; raise SourceError for an unknown one, and for one whose licence forbids training."""
+    source = SOURCES.get(name)
+    if source is None:
+        raise SourceError(f"There is no source {name!r}. Known: {', '.join(SOURCES)}.")
+    if training and not source.may_train:
+        allowed = ", ".join(known.name for known in SOURCES.values() if known.may_train)
+        raise SourceError(
+            f"{name} may not train an artifact (licence: {source.licence}); it is for evaluation. "
+            f"These may: {allowed}."
+        )
+    return source
+
+
+def read_folder(source: Source, folder: Path) -> Iterator[Outcome]:
+    """Yield the rows of a source from its file in a local folder; raise SourceError where it is another."""
+    file = folder / source.file
+    if not file.is_file():
+        raise SourceError(f"{folder} has no {source.file}. Name the folder that holds it with --from.")
+    found = sha256(file)
+    if found != source.sha256:
+        raise SourceError(
+            f"{file} is not the file that is known: its SHA-256 is {found[:12]}…, "
+            f"expected {source.sha256[:12]}…."
+        )
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield _outcome(json.loads(line), source)
+            except (ValueError, KeyError, TypeError) as error:
+                raise SourceError(f"{file.name}, line {number}: {error!r}.") from error
+
+
+def _outcome(row: Mapping[str, Any], source: Source) -> Outcome:
+    scores = {
+        str(model): float(score)
+        for model, score in (row.get("scores") or {}).items()
+        if score is not None and not math.isnan(score)
+    }
+    return Outcome(str(row["id"]), source.name, str(row["task"]), str(row["prompt"]), scores)
