@@ -13,8 +13,8 @@ from classifier.tiers import DEFAULT_THRESHOLD, DEFAULT_TIERS
 ENCODERS = ("static", "transformer", "tuned")
 
 
-# Which models speak for which tier, per source. Two of nine_models' models are left out: they fail on the form
-# of the answer, and so say nothing of the prompt.
+# Which models speak for which tier, per source. Two of nine_models' models are left out: they fail on form,
+# and so say nothing of the prompt.
 OUTCOME_TIERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "nine_models": {
         "economy": ("mistral-7b-instruct-v0.3", "codegemma-7b"),
