@@ -6,8 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
-import msgspec
-
 from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Dispatched
 from serving.records import Attempt, Outcome, Usage
@@ -80,7 +78,7 @@ class Answer:
         self._journey = journey
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Yield the stream's events; a failure ends it with one well-formed error event."""
+        """Yield the stream's events as they come; raise ProviderError where it breaks in the middle."""
         stream = self._dispatched.stream
         if stream is None:
             return
@@ -88,11 +86,14 @@ class Answer:
             async for event in stream:
                 yield event
         except ProviderError as failure:
-            self.attempts[-1] = replace(self.attempts[-1], status="error", error=failure.kind)
-            self._finish("error", error=failure.kind)
-            yield _error_event(failure)
-        else:
-            self._finish("ok")
+            self.failed(failure)
+            raise
+        self._finish("ok")
+
+    def failed(self, failure: ProviderError) -> None:
+        """Take in that the stream broke in the middle, or that what it said makes no sense."""
+        self.attempts[-1] = replace(self.attempts[-1], status="error", error=failure.kind)
+        self._finish("error", error=failure.kind)
 
     async def close(self) -> None:
         """Let go of the provider; a stream that had not ended was cancelled by its caller."""
@@ -116,9 +117,3 @@ def _cost_usd(row: Deployment | None, usage: Usage) -> float | None:
     if row is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
     return row.cost_usd(usage.input_tokens, usage.output_tokens)
-
-
-def _error_event(failure: ProviderError) -> bytes:
-    """End a stream that broke in the middle as OpenAI does: an `error` object, which SDKs raise."""
-    error = {"message": failure.message, "type": "upstream_error", "param": None, "code": failure.kind}
-    return b"data: " + msgspec.json.encode({"error": error}) + b"\n\n"
