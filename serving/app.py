@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from classifier.artifact import bundled_models
@@ -22,12 +17,13 @@ from serving.api.auth import Keys
 from serving.api.chat import chat
 from serving.api.context import Context
 from serving.api.feedback import feedback
+from serving.api.messages import count_tokens, messages
 from serving.api.operations import healthz, metrics, models, readyz
+from serving.api.rendering import add_handlers
 from serving.api.route import route
 from serving.dispatch.adapter import Adapter
 from serving.dispatch.demo import Demo
 from serving.dispatch.dispatcher import Dispatcher, Patience
-from serving.errors import WeighbridgeError
 from serving.gateway import Gateway
 from serving.metrics import Metrics
 from serving.rollout import Rollout
@@ -37,8 +33,6 @@ from serving.state.sqlite import SQLiteLog
 from serving.state.writer import LogWriter
 from serving.tables.live import LiveTables
 from serving.weigher import Weigher
-
-_log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
@@ -57,10 +51,7 @@ def create_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
     )
     # plain routes: handlers read raw bytes, which costs a third of FastAPI's own parsing
     app.router.routes.extend(_ROUTES)
-    app.add_exception_handler(WeighbridgeError, _render)
-    app.add_exception_handler(HTTPException, _render_http)
-    app.add_exception_handler(ClientDisconnect, _render_gone)
-    app.add_exception_handler(Exception, _render_fault)
+    add_handlers(app)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 
@@ -123,6 +114,8 @@ def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
 _ROUTES = (
     Route("/route", route, methods=["POST"]),
     Route("/v1/chat/completions", chat, methods=["POST"]),
+    Route("/v1/messages", messages, methods=["POST"]),
+    Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
     Route("/v1/models", models, methods=["GET"]),
     Route("/feedback", feedback, methods=["POST"]),
     Route("/healthz", healthz, methods=["GET"]),
@@ -141,40 +134,6 @@ def _lifespan(gateway: Gateway) -> Any:
             await gateway.close()
 
     return lifespan
-
-
-def _render(request: Request, error: Exception) -> Response:
-    if not isinstance(error, WeighbridgeError):
-        return _render_fault(request, error)
-    return _error(error.status, error.to_openai(), error.headers)
-
-
-def _render_http(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    known = ", ".join(sorted(row.path for row in _ROUTES))
-    message = {
-        404: f"There is nothing at {request.url.path}. Known paths: {known}.",
-        405: f"{request.method} is not for {request.url.path}.",
-    }.get(status, "The request could not be handled.")
-    code = {404: "unknown_url", 405: "method_not_allowed"}.get(status)
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    return _error(status, WeighbridgeError(message).to_openai("invalid_request_error", code), headers)
-
-
-def _render_gone(request: Request, error: Exception) -> Response:
-    return Response(status_code=499)
-
-
-def _render_fault(request: Request, error: Exception) -> Response:
-    """A fault of ours: the caller learns that it is not theirs, the log keeps the trace."""
-    _log.error("A request to %s failed", request.url.path, exc_info=error)
-    fault = WeighbridgeError("Weighbridge failed on this request. The service's own log has the details.")
-    return _error(500, fault.to_openai(), {})
-
-
-def _error(status: int, body: dict[str, Any], headers: Mapping[str, str]) -> Response:
-    content = msgspec.json.encode(body)
-    return Response(content, status_code=status, media_type="application/json", headers=headers)
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

@@ -54,6 +54,38 @@ HELLO = {
 }
 
 
+def answering(message: dict[str, Any], finish: str = "stop", **extra: Any) -> Reply:
+    """Return a whole answer with this message."""
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": None} | message,
+        "finish_reason": finish,
+    }
+    return Reply((json.dumps(HELLO | {"choices": [choice]} | extra).encode(),))
+
+
+def calling(*calls: tuple[str, str, str]) -> list[dict[str, Any]]:
+    """Return tool calls of (id, name, arguments)."""
+    return [
+        {"id": identity, "type": "function", "function": {"name": name, "arguments": arguments}}
+        for identity, name, arguments in calls
+    ]
+
+
+def calling_in_chunks(*calls: tuple[str, str, str]) -> list[bytes]:
+    """Return the chunks in which a provider streams these calls, each cut in the middle of its arguments."""
+    chunks = [chunk({"role": "assistant", "content": None})]
+    for place, (identity, name, arguments) in enumerate(calls):
+        half = len(arguments) // 2
+        opened = {"name": name, "arguments": ""}
+        chunks.append(
+            chunk({"tool_calls": [{"index": place, "id": identity, "type": "function", "function": opened}]})
+        )
+        for piece in (arguments[:half], arguments[half:]):
+            chunks.append(chunk({"tool_calls": [{"index": place, "function": {"arguments": piece}}]}))
+    return [*chunks, chunk({}, "tool_calls"), USAGE_CHUNK, b"[DONE]"]
+
+
 @dataclass(frozen=True)
 class Reply:
     """One scripted answer: `pieces` are sent one by one, `pause_s` apart; then `then` happens.
@@ -103,6 +135,19 @@ class FakeProvider:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
+
+    def plays(self, *script: Reply) -> FakeProvider:
+        """Start a new script, and forget what was sent so far."""
+        self._script = list(script) or [Reply()]
+        self.requests.clear()
+        return self
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """Return the body of the only request of this script."""
+        (request,) = self.requests
+        body: dict[str, Any] = request["body"]
+        return body
 
     @property
     def base_url(self) -> str:

@@ -25,13 +25,21 @@ class Keys:
         """Raise AuthenticationFailed unless the request carries a known key, or none are set."""
         if not self._digests:
             return
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        given = _digest(key.strip() if scheme.lower() == "bearer" else "")
+        given = _digest(_presented(request))
         # every digest is compared, so that the time taken tells nothing
         if sum(hmac.compare_digest(given, known) for known in self._digests) == 0:
             raise AuthenticationFailed(
-                "No valid key. Send 'Authorization: Bearer <key>' with one of the service's own keys."
+                "No valid key. Send 'Authorization: Bearer <key>' (or 'x-api-key: <key>') with one of the "
+                "service's own keys."
             )
+
+
+def _presented(request: Request) -> str:
+    """Return the key as OpenAI's SDKs send it, or as Anthropic's do."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return key.strip()
+    return request.headers.get("x-api-key", "").strip()
 
 
 def _digest(key: str) -> bytes:

@@ -46,10 +46,12 @@ def from_route(body: RouteBody, found: dict[str, Any], *, log_text: bool) -> Wei
     )
 
 
-def from_chat(body: ChatBody, found: dict[str, Any], *, log_text: bool) -> Weighing:
-    """Return what a chat completion asks to weigh."""
+def from_chat(
+    body: ChatBody, found: dict[str, Any], *, log_text: bool, endpoint: str = "/v1/chat/completions"
+) -> Weighing:
+    """Return what a chat completion asks to weigh; `endpoint` is where it came in."""
     return _weighing(
-        "/v1/chat/completions",
+        endpoint,
         body.model,
         {"messages": found["messages"]} | _extras(found),
         body.messages,
