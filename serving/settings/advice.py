@@ -82,8 +82,8 @@ def _dominates(other: Deployment, row: Deployment) -> bool:
 def _merits(row: Deployment, tiers: Iterable[str]) -> list[float | None]:
     """Return what speaks for a deployment, more being better throughout."""
     return [
-        _negative(row.usd_per_million_input),
-        _negative(row.usd_per_million_output),
+        _negative(row.prices.input),
+        _negative(row.prices.output),
         _negative(row.first_token_ms),
         row.output_tokens_per_second,
         row.context_window_tokens,

@@ -58,24 +58,21 @@ def server_keys(settings: Settings, environ: Mapping[str, str]) -> frozenset[str
 
 
 def _deployment(row: DeploymentSettings, settings: Settings, has_real: bool) -> Deployment:
+    given = row.model_dump(exclude={"model", "quality", "base_url", "capabilities", "compliance"})
     return Deployment(
-        name=row.name,
+        **given,
         model=row.model or row.name,
-        adapter=row.adapter,
-        tier=row.tier,
         quality=settings.quality_prior[row.tier] | row.quality,
         base_url=row.base_url.rstrip("/"),
-        api_key_env=row.api_key_env,
-        usd_per_million_input=row.usd_per_million_input,
-        usd_per_million_output=row.usd_per_million_output,
-        context_window_tokens=row.context_window_tokens,
-        max_output_tokens=row.max_output_tokens,
         capabilities=frozenset(row.capabilities),
-        compliance=frozenset(row.compliance),
-        first_token_ms=row.first_token_ms,
-        output_tokens_per_second=row.output_tokens_per_second,
+        compliance=_tags(row),
         by_name_only=_STEPS_ASIDE if row.adapter == "demo" and has_real else None,
     )
+
+
+def _tags(row: DeploymentSettings) -> frozenset[str]:
+    """A provider that keeps nothing has no need to say so twice."""
+    return frozenset(row.compliance) | (frozenset({"zero_retention"}) if row.retention_days == 0 else set())
 
 
 def _header_safe(name: str, key: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -84,7 +86,7 @@ def _shown(loc: tuple[int | str, ...], value: Any) -> str:
     if _HIDDEN.intersection(map(str, loc)) or isinstance(value, dict | list):
         return ""
     try:
-        text = repr(value)
+        text = str(value) if isinstance(value, Decimal | date) else repr(value)
     except ValueError:
         # Python refuses to print integers of more than a few thousand digits
         return ""

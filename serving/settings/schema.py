@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -30,6 +33,27 @@ Dollars = Annotated[float, Field(ge=0)]
 Tokens = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
 Words = Annotated[tuple[str, ...], Strict(False)]
+
+# Six decimals of a dollar per million tokens are whole picodollars a token: arithmetic stays exact.
+_PRICE_DECIMALS = 6
+
+
+def _price(value: Any) -> Any:
+    """Return the decimal that was written; TOML's reader has made a float of it, which reads back the same."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError("must be a number, without quotes")
+    price = Decimal(str(value))
+    if not price.is_finite():
+        raise ValueError("must be a finite number")
+    if -int(price.normalize().as_tuple().exponent) > _PRICE_DECIMALS:
+        raise ValueError(f"must have at most {_PRICE_DECIMALS} decimals, so that costs are exact")
+    return price
+
+
+# Dearer than any model sold: what lies above was meant per token, or is a slip.
+DollarsPerMillion = Annotated[
+    Decimal, Strict(False), BeforeValidator(_price), Field(ge=0, le=100_000, allow_inf_nan=False)
+]
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 # names travel in HTTP headers
@@ -127,14 +151,22 @@ class DeploymentSettings(_Section):
     base_url: str = Field(default="", validate_default=True)
     api_key_env: str | None = None
     quality: dict[str, Share] = Field(default_factory=dict)
-    usd_per_million_input: Dollars | None = None
-    usd_per_million_output: Dollars | None = None
+    usd_per_million_input: DollarsPerMillion | None = None
+    usd_per_million_output: DollarsPerMillion | None = None
+    usd_per_million_cached_read: DollarsPerMillion | None = None
+    usd_per_million_cached_write: DollarsPerMillion | None = None
+    usd_per_million_reasoning: DollarsPerMillion | None = None
     context_window_tokens: Tokens | None = None
     max_output_tokens: Tokens | None = None
     capabilities: Words = ()
     compliance: Words = ()
+    retention_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
     first_token_ms: Annotated[float, Field(gt=0, le=86_400_000)] | None = None
     output_tokens_per_second: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    released: date | None = None
+    deprecated: date | None = None
+    sunset: date | None = None
+    superseded_by: Annotated[str, Field(min_length=1)] | None = None
 
     @field_validator("name")
     @classmethod
@@ -182,6 +214,22 @@ class DeploymentSettings(_Section):
             else _known(word, COMPLIANCE_TAGS, own)
             for word in words
         )
+
+    @field_validator("released", "deprecated", "sunset", mode="before")
+    @classmethod
+    def _is_a_day(cls, day: Any) -> Any:
+        if day is not None and type(day) is not date:
+            raise ValueError("must be a day without quotes, e.g. 2027-04-01")
+        return day
+
+    @field_validator("sunset")
+    @classmethod
+    def _comes_last(cls, sunset: date | None, info: ValidationInfo) -> date | None:
+        for name in ("released", "deprecated"):
+            earlier = info.data.get(name)
+            if sunset is not None and earlier is not None and earlier > sunset:
+                raise ValueError(f"lies before {name} = {earlier}; check both")
+        return sunset
 
     @field_validator("base_url")
     @classmethod
