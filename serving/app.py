@@ -16,6 +16,7 @@ from serving.api import openapi
 from serving.api.auth import Keys
 from serving.api.chat import chat
 from serving.api.context import Context
+from serving.api.embeddings import embeddings
 from serving.api.feedback import feedback
 from serving.api.messages import count_tokens, messages
 from serving.api.operations import healthz, metrics, models, readyz
@@ -116,6 +117,7 @@ _ROUTES = (
     Route("/v1/chat/completions", chat, methods=["POST"]),
     Route("/v1/messages", messages, methods=["POST"]),
     Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
+    Route("/v1/embeddings", embeddings, methods=["POST"]),
     Route("/v1/models", models, methods=["GET"]),
     Route("/feedback", feedback, methods=["POST"]),
     Route("/healthz", healthz, methods=["GET"]),

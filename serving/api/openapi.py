@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from serving.api.anthropic.bodies import CountBody, MessagesBody
+from serving.api.embeddings import EmbeddingsBody
 from serving.api.schemas import ChatBody, FeedbackBody, RouteBody
 
-_BODIES = (RouteBody, ChatBody, MessagesBody, CountBody, FeedbackBody)
+_BODIES = (RouteBody, ChatBody, MessagesBody, CountBody, EmbeddingsBody, FeedbackBody)
 _REFERENCE = "#/components/schemas/{name}"
 
 # path: method, summary, body, what 200 (or 202) holds
@@ -30,6 +31,7 @@ _OPERATIONS: tuple[tuple[str, str, str, type | None, str], ...] = (
         "Anthropic's message, or its events",
     ),
     ("/v1/messages/count_tokens", "post", "Estimate a prompt's tokens", CountBody, "`input_tokens`"),
+    ("/v1/embeddings", "post", "Pass to a named deployment", EmbeddingsBody, "OpenAI's list of vectors"),
     ("/v1/models", "get", "List what `model` may name", None, "OpenAI's list of models"),
     ("/feedback", "post", "Say what an answer was worth", FeedbackBody, "The id of the feedback"),
     ("/healthz", "get", "Is the process alive?", None, "Yes"),

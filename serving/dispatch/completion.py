@@ -14,12 +14,14 @@ class Call:
     """A chat completion request as the caller sent it: `body` is the decoded OpenAI object.
 
     `wants_usage` says that the caller asked for a usage chunk at the end of the stream; adapters
-    ask the provider for it in any case and drop it where it was not wanted.
+    ask the provider for it in any case and drop it where it was not wanted. `embeds` says that the body
+    is one of `/v1/embeddings`.
     """
 
     body: dict[str, Any]
     stream: bool
     wants_usage: bool = False
+    embeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

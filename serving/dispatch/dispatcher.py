@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from serving.dispatch.adapter import Adapter, ProviderError
+from serving.dispatch.adapter import Adapter, Embedder, ProviderError
 from serving.dispatch.completion import Call, Dispatched, Stream, Whole
 from serving.errors import WeighbridgeError
 from serving.records import Attempt, Usage
@@ -133,6 +133,8 @@ class Dispatcher:
 
     async def _ask(self, deployment: Deployment, call: Call, due_s: float) -> Whole | _Started:
         adapter = self._adapters[deployment.adapter]
+        if call.embeds:
+            return await _embedded(adapter, deployment, call)
         if not call.stream:
             return await adapter.complete(deployment, call)
         stream = _Started(await adapter.stream(deployment, call), due_s)
@@ -174,6 +176,13 @@ class _Started:
     async def close(self) -> None:
         """Close the provider's side."""
         await self._stream.close()
+
+
+async def _embedded(adapter: Adapter, deployment: Deployment, call: Call) -> Whole:
+    if not isinstance(adapter, Embedder):
+        told = f"{deployment.name}: the adapter {deployment.adapter!r} makes no embeddings."
+        raise ProviderError("invalid_request", told, status=400, retryable=False)
+    return await adapter.embed(deployment, call)
 
 
 def _handed_back(

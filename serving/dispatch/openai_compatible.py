@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -13,7 +14,7 @@ import msgspec
 from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Call, Stream, Whole
 from serving.dispatch.failures import from_event, from_status
-from serving.dispatch.openai_wire import usage_of
+from serving.dispatch.openai_wire import seen_usage, usage_of
 from serving.dispatch.passed_through import PassedThrough, Timeouts, unreachable
 from serving.routing.catalog import Deployment
 
@@ -40,14 +41,14 @@ class OpenAICompatible:
     async def complete(self, deployment: Deployment, call: Call) -> Whole:
         """Return the provider's body as it came; raise ProviderError for what is not an answer."""
         key = self._key(deployment)
-        with unreachable():
-            async with asyncio.timeout(self._timeouts.first_byte_ms / 1000.0):
-                response = await self._post(deployment, call, key)
-            async with response:
-                body = await self._read(response)
-        if response.status != 200:
-            raise from_status(response.status, response.headers, body, key=key)
+        body = await self._whole(deployment, "/chat/completions", _outgoing(deployment, call), key)
         return Whole(body, usage_of(body, key))
+
+    async def embed(self, deployment: Deployment, call: Call) -> Whole:
+        """Return the provider's vectors as they came; there are no output tokens to pay."""
+        key = self._key(deployment)
+        body = await self._whole(deployment, "/embeddings", _outgoing(deployment, call), key)
+        return Whole(body, replace(seen_usage(body, key), output_tokens=0))
 
     async def stream(self, deployment: Deployment, call: Call) -> Stream:
         """Return the stream once the provider has accepted the call."""
@@ -55,7 +56,7 @@ class OpenAICompatible:
         due_s = time.perf_counter() + self._timeouts.first_byte_ms / 1000.0
         with unreachable():
             async with asyncio.timeout(self._timeouts.first_byte_ms / 1000.0):
-                response = await self._post(deployment, call, key)
+                response = await self._post(deployment, "/chat/completions", _outgoing(deployment, call), key)
             if response.status == 200 and response.content_type != "application/json":
                 return PassedThrough(response, call, self._timeouts, due_s=due_s, key=key)
             async with response:
@@ -75,13 +76,27 @@ class OpenAICompatible:
     def _key(self, deployment: Deployment) -> str | None:
         return self._keys.get(deployment.api_key_env) if deployment.api_key_env else None
 
-    async def _post(self, deployment: Deployment, call: Call, key: str | None) -> aiohttp.ClientResponse:
+    async def _whole(
+        self, deployment: Deployment, path: str, outgoing: dict[str, Any], key: str | None
+    ) -> bytes:
+        with unreachable():
+            async with asyncio.timeout(self._timeouts.first_byte_ms / 1000.0):
+                response = await self._post(deployment, path, outgoing, key)
+            async with response:
+                body = await self._read(response)
+        if response.status != 200:
+            raise from_status(response.status, response.headers, body, key=key)
+        return body
+
+    async def _post(
+        self, deployment: Deployment, path: str, outgoing: dict[str, Any], key: str | None
+    ) -> aiohttp.ClientResponse:
         headers = {"content-type": "application/json", "accept-encoding": "identity"}
         if key:
             headers["authorization"] = f"Bearer {key}"
         return await self._opened().post(
-            f"{deployment.base_url}/chat/completions",
-            data=msgspec.json.encode(_outgoing(deployment, call)),
+            f"{deployment.base_url}{path}",
+            data=msgspec.json.encode(outgoing),
             headers=headers,
             # a redirect could carry the key and the prompt to another host
             allow_redirects=False,

@@ -51,6 +51,11 @@ def usage_of(body: bytes, key: str | None) -> Usage:
     return usage(found.usage)
 
 
+def seen_usage(body: bytes, key: str | None) -> Usage:
+    """Return the usage of any body that is not an error; raise ProviderError where it is one."""
+    return usage(seen(body, key).usage)
+
+
 def usage(found: Any) -> Usage:
     """Return what a provider counted; an odd count is unknown, never a reason to lose a paid answer.
 

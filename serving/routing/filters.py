@@ -45,6 +45,8 @@ def lacks_capability(
     request: RoutingRequest, row: Deployment, state: DeploymentState
 ) -> tuple[str, str] | None:
     """Reject a deployment that cannot do what the request needs."""
+    if "embeddings" in row.capabilities and "embeddings" not in request.limits.capabilities:
+        return ("capability", "makes embeddings, no answers")
     missing = request.limits.capabilities - row.capabilities
     return ("capability", f"cannot do {', '.join(sorted(missing))}") if missing else None
 

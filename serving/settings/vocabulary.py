@@ -16,6 +16,7 @@ CAPABILITIES = (
     "files",
     "streaming",
     "reasoning",
+    "embeddings",
 )
 
 # Where data is processed, which rules the provider is contractually cleared for, what it promises.

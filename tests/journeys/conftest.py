@@ -26,11 +26,15 @@ def _house(tmp_path_factory):
             "base_url": provider.base_url, "usd_per_million_input": 1.0, "usd_per_million_output": 2.0,
             "context_window_tokens": 100_000, "max_output_tokens": 10_000, "capabilities": _CAN,
         }  # fmt: skip
+        embedder = row | {
+            "name": "embedder", "model": "embed-1", "usd_per_million_output": 0.0,
+            "capabilities": ["embeddings"], "compliance": ["eu"],
+        }  # fmt: skip
         folder = tmp_path_factory.mktemp("house")
         # what a test lets fail must not shut the deployment for the next
         never_open = {"failure_threshold": 1_000_000}
         with served(
-            folder, catalog={"include_defaults": False}, deployments=[row], tables=never_open
+            folder, catalog={"include_defaults": False}, deployments=[row, embedder], tables=never_open
         ) as running:
             yield SimpleNamespace(server=running, provider=provider, base_url=running.base_url)
 
