@@ -39,7 +39,7 @@ _PRICE_DECIMALS = 6
 
 
 def _price(value: Any) -> Any:
-    """Return the decimal that was written; TOML's reader has made a float of it, which reads back the same."""
+    """Return the decimal that was written; TOML's reader made a float of it, which reads back the same."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError("must be a number, without quotes")
     price = Decimal(str(value))
