@@ -21,6 +21,7 @@ from serving.api.feedback import feedback
 from serving.api.messages import count_tokens, messages
 from serving.api.operations import healthz, metrics, models, readyz
 from serving.api.rendering import add_handlers
+from serving.api.responses import responses
 from serving.api.route import route
 from serving.dispatch.adapter import Adapter
 from serving.dispatch.demo import Demo
@@ -117,6 +118,7 @@ _ROUTES = (
     Route("/v1/chat/completions", chat, methods=["POST"]),
     Route("/v1/messages", messages, methods=["POST"]),
     Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
+    Route("/v1/responses", responses, methods=["POST"]),
     Route("/v1/embeddings", embeddings, methods=["POST"]),
     Route("/v1/models", models, methods=["GET"]),
     Route("/feedback", feedback, methods=["POST"]),

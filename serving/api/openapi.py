@@ -8,9 +8,10 @@ import msgspec
 
 from serving.api.anthropic.bodies import CountBody, MessagesBody
 from serving.api.embeddings import EmbeddingsBody
+from serving.api.openai_responses.bodies import ResponsesBody
 from serving.api.schemas import ChatBody, FeedbackBody, RouteBody
 
-_BODIES = (RouteBody, ChatBody, MessagesBody, CountBody, EmbeddingsBody, FeedbackBody)
+_BODIES = (RouteBody, ChatBody, ResponsesBody, MessagesBody, CountBody, EmbeddingsBody, FeedbackBody)
 _REFERENCE = "#/components/schemas/{name}"
 
 # path: method, summary, body, what 200 (or 202) holds
@@ -23,6 +24,7 @@ _OPERATIONS: tuple[tuple[str, str, str, type | None, str], ...] = (
         ChatBody,
         "OpenAI's answer, whole or as server-sent events; the decision is in x-weighbridge-* headers",
     ),
+    ("/v1/responses", "post", "The same as a response", ResponsesBody, "OpenAI's response, or its events"),
     (
         "/v1/messages",
         "post",
