@@ -30,7 +30,7 @@ from serving.gateway import Gateway
 from serving.metrics import Metrics
 from serving.rollout import Rollout
 from serving.routing.catalog import Catalog
-from serving.settings import Settings, build_catalog, build_policy, keys, server_keys
+from serving.settings import Settings, build_callers, build_catalog, build_policy, keys, server_keys
 from serving.state.sqlite import SQLiteLog
 from serving.state.writer import LogWriter
 from serving.tables.live import LiveTables
@@ -47,7 +47,7 @@ def create_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
     )
     app.state.context = Context(
         gateway=gateway,
-        keys=Keys(server_keys(settings, environ)),
+        keys=Keys(server_keys(settings, environ), build_callers(settings, environ, gateway.catalog)),
         max_body_bytes=settings.server.max_body_bytes,
         log_text=settings.log.prompts == "text",
     )

@@ -38,6 +38,11 @@ _FIELD_OF = {
     "output_limit": "max_output_tokens",
     "cost": "max_cost_usd",
     "latency": "max_latency_ms",
+    "first_token": "max_first_token_ms",
+    "tier": "minimum_tier",
+    "denied": "deny",
+    "not_allowed": "allow",
+    "not_pinned": "pin",
     "quality_floor": "quality_floor",
 }
 

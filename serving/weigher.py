@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from serving.errors import ModelNotFound
+from serving.errors import InvalidRequest, ModelNotFound
 from serving.rollout import Rollout
 from serving.routing.catalog import Catalog
 from serving.routing.policy import Policy
-from serving.routing.request import Limits, RoutingRequest
+from serving.routing.request import NO_LIMITS, Caller, Limits, RoutingRequest, tightest
 from serving.routing.router import Decision, decide
 from serving.tables.live import LiveTables
 
@@ -23,6 +23,8 @@ AUTO = "auto"
 class Weighing:
     """One request to weigh: `prompt` for the classifier, sizes and limits for the decision.
 
+    The names in `limits` are as the caller wrote them: of deployments or of models.
+
     `output_tokens` is what the caller allows at most, None where the request does not say.
     `logged_text` is what the log may keep: None unless the settings allow it.
     """
@@ -32,7 +34,8 @@ class Weighing:
     prompt: Mapping[str, Any]
     input_tokens: int
     output_tokens: int | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = NO_LIMITS
+    caller: Caller | None = None
     logged_text: str | None = None
 
 
@@ -90,6 +93,39 @@ class Weigher:
             input_tokens=weighing.input_tokens,
             expected_output_tokens=prior if allowed is None else min(prior, allowed),
             reserved_output_tokens=prior if allowed is None else allowed,
-            limits=weighing.limits,
+            limits=self._limits(weighing),
             only=only,
         )
+
+    def _limits(self, weighing: Weighing) -> Limits:
+        asked = self._resolved(weighing.limits)
+        if weighing.caller is None:
+            return asked
+        return tightest([asked, weighing.caller.limits], self.rollout.tiers)
+
+    def _resolved(self, limits: Limits) -> Limits:
+        """Return the limits with deployments for models; raise InvalidRequest on a word that nobody knows."""
+        for param in ("minimum_tier", "maximum_tier"):
+            tier = getattr(limits, param)
+            if tier is not None and tier not in self.rollout.tiers:
+                known = ", ".join(self.rollout.tiers)
+                raise InvalidRequest(f"{param}: {tier!r} is not a tier. Known: {known}.", param=param)
+        if limits.allow is None and not limits.deny and not limits.pin:
+            return limits
+        return replace(
+            limits,
+            allow=None if limits.allow is None else frozenset(self._named(sorted(limits.allow), "allow")),
+            deny=frozenset(self._named(sorted(limits.deny), "deny")),
+            pin=self._named(limits.pin, "pin"),
+        )
+
+    def _named(self, names: Iterable[str], param: str) -> tuple[str, ...]:
+        """Return the deployments behind names; one that is unknown is refused, lest a denial be void."""
+        found: dict[str, None] = {}
+        for name in names:
+            rows = self.catalog.named(name)
+            if not rows:
+                known = ", ".join(sorted(self.catalog.deployments))
+                raise InvalidRequest(f"{param}: {name!r} is not in the catalog. Known: {known}.", param=param)
+            found.update(dict.fromkeys(row.name for row in rows))
+        return tuple(found)

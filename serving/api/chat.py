@@ -17,11 +17,12 @@ from serving.dispatch.completion import Call
 async def chat(request: Request) -> Response:
     """Route, dispatch, and pass the answer on; the decision is in the response's headers."""
     context = context_of(request)
-    found = decode(await context.admit(request))
+    raw, asked = await context.admit(request)
+    found = decode(raw)
     body = checked(found, ChatBody)
     wants_usage = bool(body.stream_options and body.stream_options.include_usage)
     call = Call(found, stream=bool(body.stream), wants_usage=wants_usage)
-    weighing = from_chat(body, found, log_text=context.log_text)
+    weighing = from_chat(body, found, asked, log_text=context.log_text)
     return await answered(request, context, weighing, call, PassedOn())
 
 

@@ -13,7 +13,7 @@ from serving.api.context import context_of
 from serving.api.schemas import LimitsBody, Name, checked, decode
 from serving.dispatch.completion import Call
 from serving.errors import InvalidRequest
-from serving.routing.request import Limits, estimate_tokens
+from serving.routing.request import estimate_tokens
 from serving.weigher import AUTO, Weighing
 
 PATH = "/v1/embeddings"
@@ -30,25 +30,21 @@ class EmbeddingsBody(Struct):
 async def embeddings(request: Request) -> Response:
     """Check clearance, window and price as for a chat, then pass the request on."""
     context = context_of(request)
-    found = decode(await context.admit(request))
+    raw, asked = await context.admit(request)
+    found = decode(raw)
     body = checked(found, EmbeddingsBody)
     if body.model == AUTO:
         raise InvalidRequest(
             "model: embeddings are not routed. Name a deployment that makes them.", param="model"
         )
-    limits = body.weighbridge or LimitsBody()
     weighing = Weighing(
         endpoint=PATH,
         model=body.model,
         prompt={"messages": [{"role": "user", "content": ""}]},
         input_tokens=_tokens(body.input),
         output_tokens=1,
-        limits=Limits(
-            max_cost_usd=limits.max_cost_usd,
-            max_latency_ms=limits.max_latency_ms,
-            capabilities=frozenset({*limits.capabilities, "embeddings"}),
-            compliance=frozenset(limits.compliance),
-        ),
+        limits=asked.limits(body.weighbridge or LimitsBody(), ["embeddings"]),
+        caller=asked.caller,
         logged_text=msgspec.json.encode(body.input).decode() if context.log_text else None,
     )
     call = Call(found, stream=False, embeds=True)

@@ -6,11 +6,11 @@ Only a caller who names a deployment may use one whose price or window is unknow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from serving.routing.catalog import Deployment
-from serving.routing.request import RoutingRequest
+from serving.routing.request import Limits, RoutingRequest
 from serving.routing.snapshot import DeploymentState
 
 
@@ -31,6 +31,18 @@ def not_asked_for(request: RoutingRequest, row: Deployment, state: DeploymentSta
     if request.only:
         return None if row.name in request.only else ("not_requested", "another was asked for by name")
     return ("by_name_only", row.by_name_only) if row.by_name_only else None
+
+
+def not_allowed(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:
+    """Reject what a caller, a key or a rule denies, does not allow, or passes over for a pin."""
+    limits = request.limits
+    if row.name in limits.deny:
+        return ("denied", "it is denied")
+    if limits.allow is not None and row.name not in limits.allow:
+        return ("not_allowed", "it is not among the allowed")
+    if limits.pin and row.name not in limits.pin:
+        return ("not_pinned", f"pinned to {', '.join(limits.pin)}")
+    return None
 
 
 def lacks_compliance(
@@ -97,6 +109,19 @@ def too_slow(request: RoutingRequest, row: Deployment, state: DeploymentState) -
     return None
 
 
+def starts_too_late(
+    request: RoutingRequest, row: Deployment, state: DeploymentState
+) -> tuple[str, str] | None:
+    """Reject a deployment whose expected time to the first token exceeds the caller's limit."""
+    limit_ms = request.limits.max_first_token_ms
+    if limit_ms is None or state.first_token_ms <= limit_ms:
+        return None
+    return (
+        "first_token",
+        f"expected {state.first_token_ms:,.0f} ms to the first token, at most {limit_ms:,.0f} allowed",
+    )
+
+
 def too_dear(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:
     """Reject a deployment whose expected cost exceeds the caller's limit, or whose price is unknown."""
     cost_usd = row.cost_usd(request.input_tokens, request.expected_output_tokens)
@@ -111,12 +136,14 @@ def too_dear(request: RoutingRequest, row: Deployment, state: DeploymentState) -
 # Order decides which reason is shown where several apply: what protects people comes first.
 FILTERS: tuple[Filter, ...] = (
     not_asked_for,
+    not_allowed,
     lacks_compliance,
     lacks_capability,
     window_too_small,
     output_too_long,
     too_dear,
     too_slow,
+    starts_too_late,
     is_unavailable,
 )
 
@@ -128,3 +155,26 @@ def first_reason(request: RoutingRequest, row: Deployment, state: DeploymentStat
         if found is not None:
             return Rejection(row.name, *found)
     return None
+
+
+def tiers_within(limits: Limits, scale: Sequence[str]) -> frozenset[str] | None:
+    """Return the tiers that may answer, None where any may; none of them where a bound is not on the scale.
+
+    >>> sorted(tiers_within(Limits(minimum_tier="standard"), ("economy", "standard", "premium")))
+    ['premium', 'standard']
+    """
+    low, high = limits.minimum_tier, limits.maximum_tier
+    if low is None and high is None:
+        return None
+    if any(tier is not None and tier not in scale for tier in (low, high)):
+        return frozenset()
+    first = scale.index(low) if low else 0
+    last = scale.index(high) if high else len(scale) - 1
+    return frozenset(scale[first : last + 1])
+
+
+def outside(tiers: frozenset[str] | None, row: Deployment) -> Rejection | None:
+    """Reject a deployment whose tier is not one of those that may answer."""
+    if tiers is None or row.tier in tiers:
+        return None
+    return Rejection(row.name, "tier", f"its tier {row.tier} is outside the bounds that were asked for")

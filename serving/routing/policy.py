@@ -6,6 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
+# The odds at the end of the dial, where a thousandth of quality is worth as much as all of it is by default.
+_QUALITY_ALONE = 1_000.0
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -20,6 +23,20 @@ class Policy:
     usd_per_lost_quality: float = 0.02
 
     version: str = field(init=False)
+
+    def usd_per_lost_quality_at(self, dial: float | None) -> float:
+        """Return the price of lost quality as the dial `cost_versus_quality` (0–1, None: 0.5) sets it.
+
+        The price is multiplied by the dial's odds, so that 0 asks for the least money, 0.5 leaves the policy
+        as it is, and turning it up never gives a worse answer: of two sums that differ in the weight of
+        one part, the one with the greater weight is least where that part is no greater.
+
+        >>> [round(Policy().usd_per_lost_quality_at(dial), 3) for dial in (0, 0.5, 0.8)]
+        [0.0, 0.02, 0.08]
+        """
+        if dial is None:
+            return self.usd_per_lost_quality
+        return self.usd_per_lost_quality * min(dial / max(1.0 - dial, 1e-9), _QUALITY_ALONE)
 
     def __post_init__(self) -> None:
         """Name the policy by its content, so that a logged decision can be traced to it."""

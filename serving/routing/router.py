@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from classifier.tiers import tier_probabilities
 from serving.records import Prediction
 from serving.routing.catalog import Catalog
-from serving.routing.filters import Rejection, first_reason
+from serving.routing.filters import Rejection, first_reason, outside, tiers_within
 from serving.routing.policy import Policy
 from serving.routing.request import RoutingRequest
 from serving.routing.scoring import Candidate, expected_quality, price
@@ -46,12 +47,13 @@ def decide(
 ) -> Decision:
     """Choose the deployment that serves this request at the least total price."""
     floor = _quality_floor(request, policy)
+    tiers = tiers_within(request.limits, prediction.tiers)
     shares = list(zip(prediction.tiers, tier_probabilities(prediction.sufficiency), strict=True))
     ranking: list[Candidate] = []
     rejected: list[Rejection] = []
     for row in catalog:
         state = snapshot.states[row.name]
-        against = first_reason(request, row, state)
+        against = first_reason(request, row, state) or outside(tiers, row)
         if against is not None:
             rejected.append(against)
             continue
@@ -61,8 +63,7 @@ def decide(
             rejected.append(Rejection(row.name, "quality_floor", reason))
             continue
         ranking.append(price(request, row, state, quality, policy))
-    # the name breaks ties, so that the same input gives the same decision
-    ranking.sort(key=lambda candidate: (candidate.total_usd, candidate.deployment))
+    ranking.sort(key=_order(request))
     return Decision(
         request=request,
         prediction=prediction,
@@ -73,6 +74,17 @@ def decide(
         snapshot_version=snapshot.version,
         reason=_reason(request, prediction, ranking),
     )
+
+
+def _order(request: RoutingRequest) -> Callable[[Candidate], tuple[int, float, str]]:
+    """Return what the ranking goes by: the place in a pin, the sum, and the name, which breaks ties.
+
+    It is one order over all deployments, whatever the limits leave of them. That is why tightening a limit
+    on a quantity never makes it worse: either the first choice passes the limit and stays first, or it
+    exceeds the limit, and everything that is left does not.
+    """
+    place = {name: index for index, name in enumerate(request.limits.pin)}
+    return lambda row: (place.get(row.deployment, 0), row.total_usd, row.deployment)
 
 
 def _quality_floor(request: RoutingRequest, policy: Policy) -> float:
@@ -86,6 +98,8 @@ def _reason(request: RoutingRequest, prediction: Prediction, ranking: list[Candi
         return "no_eligible_deployment"
     if request.only:
         return "requested_by_name"
+    if request.limits.pin:
+        return "pinned"
     if prediction.source != "classifier":
         return "classifier_unavailable"
     return "only_candidate" if len(ranking) == 1 else "least_total_cost"

@@ -44,6 +44,7 @@ def price(
     request: RoutingRequest, row: Deployment, state: DeploymentState, quality: float, policy: Policy
 ) -> Candidate:
     """Return one eligible deployment with its sum."""
+    usd_per_lost_quality = policy.usd_per_lost_quality_at(request.limits.cost_versus_quality)
     latency_ms = state.latency_ms(request.expected_output_tokens)
     return Candidate(
         deployment=row.name,
@@ -52,5 +53,5 @@ def price(
         latency_ms=latency_ms,
         token_cost_usd=row.cost_usd(request.input_tokens, request.expected_output_tokens),
         waiting_cost_usd=latency_ms / 1000.0 * policy.usd_per_second,
-        lost_quality_cost_usd=(1.0 - quality) * policy.usd_per_lost_quality,
+        lost_quality_cost_usd=(1.0 - quality) * usd_per_lost_quality,
     )

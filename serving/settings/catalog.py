@@ -47,14 +47,14 @@ def keys(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the providers' keys by the name of their environment variable, those that are set."""
     names = {row.api_key_env for row in settings.deployments if row.api_key_env is not None}
     found = {name: environ.get(name, "").strip() for name in sorted(names)}
-    return {name: _header_safe(name, key) for name, key in found.items() if key}
+    return {name: header_safe(name, key) for name, key in found.items() if key}
 
 
 def server_keys(settings: Settings, environ: Mapping[str, str]) -> frozenset[str]:
     """Return the keys that callers may use; empty means that everyone may call."""
     name = settings.server.api_keys_env
     given = environ.get(name, "") if name else ""
-    return frozenset(_header_safe(name, key.strip()) for key in given.split(",") if key.strip())
+    return frozenset(header_safe(name, key.strip()) for key in given.split(",") if key.strip())
 
 
 def _deployment(row: DeploymentSettings, settings: Settings, has_real: bool) -> Deployment:
@@ -75,7 +75,8 @@ def _tags(row: DeploymentSettings) -> frozenset[str]:
     return frozenset(row.compliance) | (frozenset({"zero_retention"}) if row.retention_days == 0 else set())
 
 
-def _header_safe(name: str, key: str) -> str:
+def header_safe(name: str, key: str) -> str:
+    """Return a key that a header can carry; raise ConfigurationError that names its variable, not the key."""
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ConfigurationError(
             f"The environment variable {name} holds characters that no HTTP header can carry. "

@@ -10,9 +10,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     Strict,
@@ -20,19 +18,20 @@ from pydantic import (
     field_validator,
 )
 
-from serving.settings.vocabulary import (
-    ADAPTERS,
-    CAPABILITIES,
-    COMPLIANCE_TAGS,
-    OWN_TAG_PREFIX,
-    did_you_mean,
+from serving.settings.limits import CallerSettings
+from serving.settings.section import (
+    Capabilities,
+    Dollars,
+    Milliseconds,
+    Section,
+    Share,
+    Tags,
+    Tokens,
+    environment_name,
+    known_word,
+    tiers_of,
 )
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Dollars = Annotated[float, Field(ge=0)]
-Tokens = Annotated[int, Field(ge=1, le=1_000_000_000)]
-Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
-Words = Annotated[tuple[str, ...], Strict(False)]
+from serving.settings.vocabulary import ADAPTERS
 
 # Six decimals of a dollar per million tokens are whole picodollars a token: arithmetic stays exact.
 _PRICE_DECIMALS = 6
@@ -55,16 +54,11 @@ DollarsPerMillion = Annotated[
     Decimal, Strict(False), BeforeValidator(_price), Field(ge=0, le=100_000, allow_inf_nan=False)
 ]
 
-_ENVIRONMENT_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 # names travel in HTTP headers
 _DEPLOYMENT_NAME = re.compile(r"[\x21-\x7e]{1,200}")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """`[server]`: where the service listens and who may call it."""
 
     host: Annotated[str, Field(min_length=1)]
@@ -79,13 +73,13 @@ class ServerSettings(_Section):
         return environment_name(name) if name else name
 
 
-class ClassifierSettings(_Section):
+class ClassifierSettings(Section):
     """`[classifier]`: where the artifacts lie."""
 
     models: str
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """`[log]`: the decision log and the queue before it."""
 
     path: Annotated[Path, Strict(False)]
@@ -102,7 +96,7 @@ class LogSettings(_Section):
         return path.expanduser()
 
 
-class PolicySettings(_Section):
+class PolicySettings(Section):
     """`[policy]`: what a team pays for quality and time."""
 
     quality_floor: Share
@@ -110,13 +104,13 @@ class PolicySettings(_Section):
     usd_per_lost_quality: Dollars
 
 
-class RoutingSettings(_Section):
+class RoutingSettings(Section):
     """`[routing]`: what a decision assumes before it knows."""
 
     expected_output_tokens: Tokens
 
 
-class DispatchSettings(_Section):
+class DispatchSettings(Section):
     """`[dispatch]`: how long a provider may take, and how many are tried."""
 
     connect_timeout_ms: Milliseconds
@@ -127,7 +121,7 @@ class DispatchSettings(_Section):
     demo_speed: Annotated[float, Field(gt=0, le=1_000_000)]
 
 
-class TablesSettings(_Section):
+class TablesSettings(Section):
     """`[tables]`: how the live numbers remember and forget."""
 
     latency_decay: Annotated[float, Field(ge=0, lt=1)]
@@ -135,13 +129,13 @@ class TablesSettings(_Section):
     cooldown_s: Annotated[float, Field(ge=0, le=86_400)]
 
 
-class CatalogSettings(_Section):
+class CatalogSettings(Section):
     """`[catalog]`: whether the built-in deployments take part."""
 
     include_defaults: bool
 
 
-class DeploymentSettings(_Section):
+class DeploymentSettings(Section):
     """One `[[deployments]]` row; what is left out is unknown, and unknown never counts as good."""
 
     name: str
@@ -158,8 +152,8 @@ class DeploymentSettings(_Section):
     usd_per_million_reasoning: DollarsPerMillion | None = None
     context_window_tokens: Tokens | None = None
     max_output_tokens: Tokens | None = None
-    capabilities: Words = ()
-    compliance: Words = ()
+    capabilities: Capabilities = ()
+    compliance: Tags = ()
     retention_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
     first_token_ms: Annotated[float, Field(gt=0, le=86_400_000)] | None = None
     output_tokens_per_second: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
@@ -180,40 +174,24 @@ class DeploymentSettings(_Section):
     @field_validator("adapter")
     @classmethod
     def _is_an_adapter(cls, adapter: str) -> str:
-        return _known(adapter, ADAPTERS)
+        return known_word(adapter, ADAPTERS)
 
     @field_validator("tier")
     @classmethod
     def _is_a_tier(cls, tier: str, info: ValidationInfo) -> str:
-        return _known(tier, _tiers(info))
+        return known_word(tier, tiers_of(info))
 
     @field_validator("quality")
     @classmethod
-    def _has_known_tiers(cls, quality: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+    def _has_knowntiers_of(cls, quality: dict[str, float], info: ValidationInfo) -> dict[str, float]:
         for tier in quality:
-            _known(tier, _tiers(info))
+            known_word(tier, tiers_of(info))
         return quality
 
     @field_validator("api_key_env")
     @classmethod
     def _is_a_name(cls, name: str | None) -> str | None:
         return None if name is None else environment_name(name)
-
-    @field_validator("capabilities")
-    @classmethod
-    def _are_capabilities(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_known(word, CAPABILITIES) for word in words)
-
-    @field_validator("compliance")
-    @classmethod
-    def _are_tags(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        own = f"A tag of your own starts with {OWN_TAG_PREFIX!r}."
-        return tuple(
-            word
-            if word.startswith(OWN_TAG_PREFIX) and len(word) > len(OWN_TAG_PREFIX)
-            else _known(word, COMPLIANCE_TAGS, own)
-            for word in words
-        )
 
     @field_validator("released", "deprecated", "sunset", mode="before")
     @classmethod
@@ -238,7 +216,7 @@ class DeploymentSettings(_Section):
         return _checked_url(url) if info.data.get("adapter", "demo") != "demo" else url
 
 
-class Settings(_Section):
+class Settings(Section):
     """Everything a team can set; frozen, and without secrets: those stay in the environment."""
 
     server: ServerSettings
@@ -250,6 +228,7 @@ class Settings(_Section):
     tables: TablesSettings
     quality_prior: dict[str, dict[str, Share]]
     catalog: CatalogSettings
+    callers: Annotated[tuple[CallerSettings, ...], Strict(False)] = ()
     deployments: Annotated[tuple[DeploymentSettings, ...], Strict(False)]
     _source: str = PrivateAttr("the built-in defaults")
 
@@ -268,25 +247,6 @@ class Settings(_Section):
     def source(self) -> str:
         """Return the file the settings came from, in words."""
         return self._source
-
-
-def environment_name(name: str) -> str:
-    """Return the name if it can be one of an environment variable; it may be a key by mistake."""
-    if not _ENVIRONMENT_NAME.fullmatch(name):
-        raise ValueError(
-            "must be the name of an environment variable in capitals, e.g. OPENAI_API_KEY, not the key itself"
-        )
-    return name
-
-
-def _known(word: str, known: tuple[str, ...], more: str = "") -> str:
-    if word not in known:
-        raise ValueError(f"{word!r} is not known. {did_you_mean(word, known)} {more}".rstrip())
-    return word
-
-
-def _tiers(info: ValidationInfo) -> tuple[str, ...]:
-    return tuple((info.context or {}).get("tiers", ()))
 
 
 def _checked_url(url: str) -> str:

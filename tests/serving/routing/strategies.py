@@ -35,6 +35,9 @@ def deployments(draw: st.DrawFn, name: str) -> Deployment:
     )
 
 
+names = st.sampled_from([f"d{place}" for place in range(8)])
+
+
 @st.composite
 def catalogs(draw: st.DrawFn) -> Catalog:
     names = [f"d{place}" for place in range(draw(st.integers(1, 8)))]
@@ -57,7 +60,14 @@ def limits(draw: st.DrawFn) -> Limits:
     return Limits(
         max_cost_usd=draw(st.none() | st.floats(1e-6, 1)),
         max_latency_ms=draw(st.none() | st.floats(1, 100_000)),
+        max_first_token_ms=draw(st.none() | st.floats(1, 5_000)),
         quality_floor=draw(st.none() | shares),
+        minimum_tier=draw(st.none() | st.sampled_from(TIERS)),
+        maximum_tier=draw(st.none() | st.sampled_from(TIERS)),
+        allow=draw(st.none() | st.frozensets(names, min_size=4)),
+        deny=draw(st.frozensets(names, max_size=2)),
+        pin=draw(st.just(()) | st.lists(names, max_size=3, unique=True).map(tuple)),
+        cost_versus_quality=draw(st.none() | shares),
         capabilities=draw(st.frozensets(st.sampled_from(CAPABILITIES), max_size=1)),
         compliance=draw(st.frozensets(st.sampled_from(TAGS), max_size=2)),
     )
