@@ -20,8 +20,9 @@ PATH = "/v1/responses"
 async def responses(request: Request) -> Response:
     """Translate, route and dispatch; the answer comes back as OpenAI's response, whole or streamed."""
     context = context_of(request)
-    body = checked(decode(await context.admit(request)), ResponsesBody)
+    raw, asked = await context.admit(request)
+    body = checked(decode(raw), ResponsesBody)
     chat = chat_of(body)
-    weighing = from_chat(checked(chat, ChatBody), chat, log_text=context.log_text, endpoint=PATH)
+    weighing = from_chat(checked(chat, ChatBody), chat, asked, log_text=context.log_text, endpoint=PATH)
     call = Call(chat, stream=bool(body.stream), wants_usage=True)
     return await answered(request, context, weighing, call, Responses(body))
