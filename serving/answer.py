@@ -42,12 +42,14 @@ class Journey:
         *,
         first_token_ms: float | None = None,
         error: str | None = None,
+        hedged: Sequence[str] = (),
     ) -> None:
         """Record the outcome; a second call changes nothing."""
         if self._done:
             return
         self._done = True
-        answered = attempts[-1].deployment if attempts else None
+        asked = [attempt.deployment for attempt in attempts if attempt.status != "skipped"]
+        answered = asked[-1] if asked else None
         row = self._catalog.deployments.get(answered or "")
         self._finished(
             Outcome(
@@ -57,13 +59,21 @@ class Journey:
                 deployment=answered,
                 streamed=self._streamed,
                 usage=usage,
-                cost_usd=_cost_usd(row, usage),
+                cost_usd=self._with_hedges(_cost_usd(row, usage), hedged),
                 first_token_ms=first_token_ms,
                 latency_ms=(time.perf_counter() - self._started) * 1000.0,
                 attempts=tuple(attempts),
                 error=error,
             )
         )
+
+    def _with_hedges(self, cost_usd: float | None, hedged: Sequence[str]) -> float | None:
+        """Add what deployments that were asked beside have read by the time they were given up."""
+        read = self._decided.decision.request.input_tokens
+        for name in hedged:
+            beside_usd = self._catalog.deployments[name].cost_usd(read, 0)
+            cost_usd = None if cost_usd is None or beside_usd is None else cost_usd + beside_usd
+        return cost_usd
 
 
 class Answer:
@@ -109,6 +119,7 @@ class Answer:
             stream.usage if stream else UNKNOWN_USAGE,
             first_token_ms=self._dispatched.first_token_ms,
             error=error,
+            hedged=self._dispatched.hedged,
         )
 
 

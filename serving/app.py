@@ -68,13 +68,19 @@ def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
         flush_interval_ms=settings.log.flush_interval_ms,
         batch_size=settings.log.batch_size,
     )
-    patience = Patience(settings.dispatch.max_attempts, settings.dispatch.total_timeout_ms)
+    patience = Patience(
+        settings.dispatch.max_attempts,
+        settings.dispatch.total_timeout_ms,
+        settings.dispatch.retry_wait_ms,
+        settings.dispatch.longest_retry_wait_ms,
+    )
     return Gateway(
         weigher=weigher,
         dispatcher=Dispatcher(_adapters(weigher.catalog, settings, environ), patience),
         writer=writer,
         log=log,
         metrics=Metrics(),
+        hedge=settings.dispatch.hedge,
     )
 
 

@@ -45,7 +45,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one deployment: `status` is `ok`, `error` or `cancelled`; `error` its kind."""
+    """One try at one deployment: `status` is `ok`, `error` or `cancelled`; `error` its kind.
+
+    `skipped` was never asked: by its turn something stood against it, which `error` names.
+    """
 
     deployment: str
     status: str

@@ -33,7 +33,7 @@ MAX_BODY_BYTES = 3_000_000
 _QUICK: dict[str, dict[str, Any]] = {
     "server": {"max_body_bytes": MAX_BODY_BYTES, "shutdown_grace_s": 2},
     "log": {"flush_interval_ms": 20},
-    "dispatch": {"demo_speed": 10_000},
+    "dispatch": {"demo_speed": 10_000, "retry_wait_ms": 0},
 }
 
 

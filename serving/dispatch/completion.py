@@ -57,7 +57,8 @@ class Dispatched:
     """What the dispatcher hands back: which deployment answers, and every attempt before it.
 
     Exactly one of `whole` and `stream` is set. For a stream the first event has been received and waits;
-    it came `first_token_ms` after the dispatch began, failed attempts included.
+    it came `first_token_ms` after the dispatch began, failed attempts included. `hedged` names deployments
+    that were asked beside the one that answers, and must be paid for what they had read by then.
     """
 
     deployment: str
@@ -65,3 +66,4 @@ class Dispatched:
     first_token_ms: float | None = None
     whole: Whole | None = None
     stream: Stream | None = None
+    hedged: tuple[str, ...] = ()

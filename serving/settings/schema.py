@@ -118,6 +118,9 @@ class DispatchSettings(Section):
     idle_timeout_ms: Milliseconds
     total_timeout_ms: Milliseconds
     max_attempts: Annotated[int, Field(ge=1, le=100)]
+    retry_wait_ms: Annotated[int, Field(ge=0, le=86_400_000)]
+    longest_retry_wait_ms: Milliseconds
+    hedge: bool
     demo_speed: Annotated[float, Field(gt=0, le=1_000_000)]
 
 
