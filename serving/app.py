@@ -34,6 +34,7 @@ from serving.settings import Settings, build_callers, build_catalog, build_polic
 from serving.state.sqlite import SQLiteLog
 from serving.state.writer import LogWriter
 from serving.tables.live import LiveTables
+from serving.tables.share import TrafficShare
 from serving.weigher import Weigher
 
 
@@ -114,6 +115,11 @@ def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
             latency_decay=settings.tables.latency_decay,
             failure_threshold=settings.tables.failure_threshold,
             cooldown_s=settings.tables.cooldown_s,
+        ),
+        traffic=TrafficShare(
+            cap=settings.policy.share_cap,
+            window=settings.policy.share_window,
+            least=settings.policy.share_least_decisions,
         ),
         expected_output_tokens=settings.routing.expected_output_tokens,
     )

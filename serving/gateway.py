@@ -75,6 +75,7 @@ class Gateway:
     def route(self, weighing: Weighing) -> Decided:
         """Decide and log; raise where the model is unknown or nothing may serve the request."""
         decided = self.weigher.weigh(weighing)
+        self.weigher.decided(decided.decision)
         self._remember(weighing, decided)
         if decided.decision.chosen is None:
             raise _refusal(decided.decision)

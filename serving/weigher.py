@@ -15,6 +15,7 @@ from serving.routing.policy import Policy
 from serving.routing.request import NO_LIMITS, Caller, Limits, RoutingRequest, tightest
 from serving.routing.router import Decision, decide
 from serving.tables.live import LiveTables
+from serving.tables.share import TrafficShare
 
 AUTO = "auto"
 
@@ -48,7 +49,7 @@ class Decided:
 
 
 class Weigher:
-    """Joins the classifier, the catalog, the tables and the policy; leaves no trace."""
+    """Joins classifier, catalog, tables and policy; `weigh` leaves no trace, `decided` does."""
 
     def __init__(
         self,
@@ -57,12 +58,14 @@ class Weigher:
         policy: Policy,
         rollout: Rollout,
         tables: LiveTables,
+        traffic: TrafficShare | None = None,
         expected_output_tokens: int,
     ) -> None:
         self.catalog = catalog
         self.policy = policy
         self.rollout = rollout
         self.tables = tables
+        self._traffic = traffic or TrafficShare(cap=1.0, window=1, least=1)
         self._expected_output_tokens = expected_output_tokens
 
     def weigh(self, weighing: Weighing) -> Decided:
@@ -70,8 +73,16 @@ class Weigher:
         started = time.perf_counter()
         request = self._request(weighing, self._only(weighing.model))
         prediction = self.rollout.predict(weighing.prompt)
-        decision = decide(request, prediction, self.catalog, self.tables.snapshot(), self.policy)
+        snapshot = replace(self.tables.snapshot(), traffic=self._traffic.freeze())
+        decision = decide(request, prediction, self.catalog, snapshot, self.policy)
         return Decided(decision, (time.perf_counter() - started) * 1000.0)
+
+    def decided(self, decision: Decision) -> None:
+        """Take in a decision that was acted on."""
+        share, chosen = decision.share, decision.chosen
+        if share.wanted is not None and chosen is not None:
+            went = chosen.tier == decision.prediction.tiers[0]
+            self._traffic.record(share.misroute_usd, wanted=share.wanted, went=went)
 
     def _only(self, model: str) -> frozenset[str]:
         if model == AUTO:

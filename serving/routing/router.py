@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from classifier.tiers import tier_probabilities
 from serving.records import Prediction
@@ -12,7 +12,23 @@ from serving.routing.filters import Rejection, first_reason, outside, tiers_with
 from serving.routing.policy import Policy
 from serving.routing.request import RoutingRequest
 from serving.routing.scoring import Candidate, expected_quality, price
-from serving.routing.snapshot import Snapshot
+from serving.routing.snapshot import Snapshot, Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What the cap on the lowest tier's share of the traffic had to do with a decision.
+
+    `misroute_usd` is P(the lowest tier is not enough) × the price of lost quality: a matter of the prompt and
+    the policy alone. `wanted` tells whether the lowest tier has the least sum, where there is another
+    choice (None: there is not); `shifts` whether such a prompt is to go elsewhere by now.
+    """
+
+    cap: float
+    traffic: Traffic
+    misroute_usd: float
+    shifts: bool
+    wanted: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,7 @@ class Decision:
     ranking: tuple[Candidate, ...]
     rejected: tuple[Rejection, ...]
     quality_floor: float
+    share: Share
     policy_version: str
     snapshot_version: str
     reason: str
@@ -63,28 +80,48 @@ def decide(
             rejected.append(Rejection(row.name, "quality_floor", reason))
             continue
         ranking.append(price(request, row, state, quality, policy))
-    ranking.sort(key=_order(request))
+    share = _share(prediction, snapshot.traffic, policy)
+    last = prediction.tiers[0] if share.shifts and not request.limits.pin else None
+    wanted = _wants_lowest(request, prediction, ranking)
+    ranking.sort(key=_order(request, last))
     return Decision(
         request=request,
         prediction=prediction,
         ranking=tuple(ranking),
         rejected=tuple(rejected),
         quality_floor=floor,
+        share=replace(share, wanted=wanted),
         policy_version=policy.version,
         snapshot_version=snapshot.version,
-        reason=_reason(request, prediction, ranking),
+        reason=_reason(request, prediction, ranking, shifted=bool(wanted and last)),
     )
 
 
-def _order(request: RoutingRequest) -> Callable[[Candidate], tuple[int, float, str]]:
-    """Return what the ranking goes by: the place in a pin, the sum, and the name, which breaks ties.
+def _order(request: RoutingRequest, last: str | None) -> Callable[[Candidate], tuple[int, bool, float, str]]:
+    """Return what the ranking goes by: the place in a pin, the tier that comes last, the sum, the name.
 
     It is one order over all deployments, whatever the limits leave of them. That is why tightening a limit
     on a quantity never makes it worse: either the first choice passes the limit and stays first, or it
     exceeds the limit, and everything that is left does not.
     """
     place = {name: index for index, name in enumerate(request.limits.pin)}
-    return lambda row: (place.get(row.deployment, 0), row.total_usd, row.deployment)
+    return lambda row: (place.get(row.deployment, 0), row.tier == last, row.total_usd, row.deployment)
+
+
+def _share(prediction: Prediction, traffic: Traffic, policy: Policy) -> Share:
+    misroute_usd = (1.0 - prediction.sufficiency[0]) * policy.usd_per_lost_quality
+    shifts = policy.share_cap < 1.0 and len(prediction.tiers) > 1 and traffic.shifts(misroute_usd)
+    return Share(policy.share_cap, traffic, misroute_usd, shifts, None)
+
+
+def _wants_lowest(
+    request: RoutingRequest, prediction: Prediction, ranking: Sequence[Candidate]
+) -> bool | None:
+    """Tell whether the least sum is in the lowest tier; None where there is no choice of tiers to be made."""
+    lowest = prediction.tiers[0]
+    if request.only or request.limits.pin or len({row.tier == lowest for row in ranking}) < 2:
+        return None
+    return min(ranking, key=_order(request, None)).tier == lowest
 
 
 def _quality_floor(request: RoutingRequest, policy: Policy) -> float:
@@ -93,7 +130,9 @@ def _quality_floor(request: RoutingRequest, policy: Policy) -> float:
     return asked if request.only else max(asked, policy.quality_floor)
 
 
-def _reason(request: RoutingRequest, prediction: Prediction, ranking: list[Candidate]) -> str:
+def _reason(
+    request: RoutingRequest, prediction: Prediction, ranking: list[Candidate], *, shifted: bool
+) -> str:
     if not ranking:
         return "no_eligible_deployment"
     if request.only:
@@ -102,4 +141,6 @@ def _reason(request: RoutingRequest, prediction: Prediction, ranking: list[Candi
         return "pinned"
     if prediction.source != "classifier":
         return "classifier_unavailable"
+    if shifted:
+        return "share_cap"
     return "only_candidate" if len(ranking) == 1 else "least_total_cost"

@@ -40,7 +40,8 @@ def switched_off(settings: Settings, environ: Mapping[str, str]) -> dict[str, st
 
 def build_policy(settings: Settings) -> Policy:
     """Return the policy of the settings."""
-    return Policy(**settings.policy.model_dump())
+    prices = settings.policy.model_dump(exclude={"share_window", "share_least_decisions"})
+    return Policy(**prices)
 
 
 def keys(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

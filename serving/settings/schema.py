@@ -102,6 +102,17 @@ class PolicySettings(Section):
     quality_floor: Share
     usd_per_second: Dollars
     usd_per_lost_quality: Dollars
+    share_cap: Share
+    share_window: Annotated[int, Field(ge=10, le=100_000)]
+    share_least_decisions: Annotated[int, Field(ge=1, le=100_000)]
+
+    @field_validator("share_least_decisions")
+    @classmethod
+    def _fits_the_window(cls, least: int, info: ValidationInfo) -> int:
+        window = info.data.get("share_window", least)
+        if least > window:
+            raise ValueError(f"is more than share_window = {window}; make it at most that")
+        return least
 
 
 class RoutingSettings(Section):

@@ -8,7 +8,7 @@ from serving.records import Prediction
 from serving.routing.catalog import Catalog, Deployment
 from serving.routing.policy import Policy
 from serving.routing.request import Limits, RoutingRequest
-from serving.routing.snapshot import DeploymentState, Snapshot
+from serving.routing.snapshot import DeploymentState, Snapshot, Traffic
 
 TIERS = ("economy", "standard", "premium")
 TAGS = ("gdpr", "hipaa", "soc2", "eu")
@@ -44,6 +44,15 @@ def catalogs(draw: st.DrawFn) -> Catalog:
     return Catalog({name: draw(deployments(name)) for name in names})
 
 
+traffics = st.builds(
+    Traffic,
+    decisions=st.integers(0, 500),
+    threshold_usd=st.floats(0, 1),
+    has_room=st.booleans(),
+    is_full=st.booleans(),
+)
+
+
 @st.composite
 def snapshots(draw: st.DrawFn, catalog: Catalog) -> Snapshot:
     states = {
@@ -52,7 +61,7 @@ def snapshots(draw: st.DrawFn, catalog: Catalog) -> Snapshot:
         )
         for row in catalog
     }
-    return Snapshot("s", states)
+    return Snapshot("s", states, draw(traffics))
 
 
 @st.composite
@@ -94,6 +103,7 @@ policies = st.builds(
     quality_floor=shares,
     usd_per_second=st.floats(0, 0.01),
     usd_per_lost_quality=st.floats(0, 1),
+    share_cap=st.sampled_from([0.0, 0.6, 1.0]),
 )
 
 
