@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from serving.errors import InvalidRequest, ModelNotFound
@@ -106,6 +107,7 @@ class Weigher:
             reserved_output_tokens=prior if allowed is None else allowed,
             limits=self._limits(weighing),
             only=only,
+            day=datetime.now(UTC).date(),
         )
 
     def _limits(self, weighing: Weighing) -> Limits:

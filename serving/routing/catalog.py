@@ -9,6 +9,9 @@ from decimal import Decimal
 
 from serving.routing.prices import Prices, picodollars_per_token, usd
 
+RETENTION_TAG = "retention_days"
+_LONGEST_DAYS = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
@@ -59,6 +62,19 @@ class Deployment:
             reasoning=picodollars_per_token(self.usd_per_million_reasoning),
         )
         object.__setattr__(self, "prices", prices)
+
+    def forgets_within(self, tag: str) -> bool:
+        """Tell whether a tag such as `retention_days<=30` holds; an unknown retention never does.
+
+        >>> row = Deployment("a", "a", "demo", "economy", {}, retention_days=30)
+        >>> row.forgets_within("retention_days<=30"), row.forgets_within("retention_days<=29")
+        (True, False)
+        """
+        name, _, most = tag.partition("<=")
+        if name != RETENTION_TAG or self.retention_days is None or not most.isascii() or not most.isdigit():
+            return False
+        # longer numbers than Python converts are longer than any retention
+        return len(most) > _LONGEST_DAYS or self.retention_days <= int(most)
 
     def cost_usd(
         self,

@@ -50,7 +50,10 @@ def lacks_compliance(
 ) -> tuple[str, str] | None:
     """Reject a deployment that lacks any required tag; a tag it does not state is one it lacks."""
     missing = request.limits.compliance - row.compliance
-    return ("compliance", f"not cleared for {', '.join(sorted(missing))}") if missing else None
+    if not missing:
+        return None
+    lacking = sorted(tag for tag in missing if not row.forgets_within(tag))
+    return ("compliance", f"not cleared for {', '.join(lacking)}") if lacking else None
 
 
 def lacks_capability(
@@ -89,6 +92,14 @@ def output_too_long(
             f"{request.reserved_output_tokens:,} are reserved",
         )
     return None
+
+
+def past_sunset(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:
+    """Reject a deployment from the day on which its provider ends it, also for a caller who names it."""
+    if row.sunset is None or (request.day is not None and request.day < row.sunset):
+        return None
+    instead = f"; {row.superseded_by} follows it" if row.superseded_by else ""
+    return ("sunset", f"its provider ends it on {row.sunset}{instead}")
 
 
 def is_unavailable(
@@ -138,6 +149,7 @@ FILTERS: tuple[Filter, ...] = (
     not_asked_for,
     not_allowed,
     lacks_compliance,
+    past_sunset,
     lacks_capability,
     window_too_small,
     output_too_long,

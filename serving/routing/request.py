@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class RoutingRequest:
 
     `reserved_output_tokens` is what must fit in the window; `expected_output_tokens` is what is priced.
     `only` names the deployments a caller asked for by name; empty means all.
+    `day` (UTC) is what the life cycle of a deployment is held against; without one, whatever ends is over.
     """
 
     decision_id: str
@@ -104,6 +106,7 @@ class RoutingRequest:
     reserved_output_tokens: int
     limits: Limits = NO_LIMITS
     only: frozenset[str] = frozenset()
+    day: date | None = None
 
 
 def estimate_tokens(text: str) -> int:

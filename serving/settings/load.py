@@ -53,6 +53,7 @@ def _validated(own: dict[str, Any], source: str) -> Settings:
         # the original is cut off: it shows values that may be keys
         raise ConfigurationError(f"{source}: {count}.\n{lines}") from None
     settings._source = source
+    settings._own_rows = frozenset(row["name"] for row in own.get("deployments", ()))
     return settings
 
 

@@ -245,6 +245,7 @@ class Settings(Section):
     callers: Annotated[tuple[CallerSettings, ...], Strict(False)] = ()
     deployments: Annotated[tuple[DeploymentSettings, ...], Strict(False)]
     _source: str = PrivateAttr("the built-in defaults")
+    _own_rows: frozenset[str] = PrivateAttr(frozenset())
 
     @field_validator("quality_prior")
     @classmethod
@@ -261,6 +262,11 @@ class Settings(Section):
     def source(self) -> str:
         """Return the file the settings came from, in words."""
         return self._source
+
+    @property
+    def own_rows(self) -> frozenset[str]:
+        """Return the names of the deployments that the team's own file holds."""
+        return self._own_rows
 
 
 def _checked_url(url: str) -> str:

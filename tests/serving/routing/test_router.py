@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -231,3 +232,33 @@ def test_without_a_classifier_the_reason_says_so():
     fallback = Prediction(TIERS, (0.0, 0.0, 1.0), "none", source="fallback")
     decision = decided(SMALL, LARGE, prediction=fallback)
     assert (decision.chosen.deployment, decision.reason) == ("large", "classifier_unavailable")
+
+
+DAY = date(2027, 4, 1)
+
+
+@pytest.mark.parametrize(("day", "chosen"), [(DAY - timedelta(1), "small"), (DAY, "large"), (None, "large")])
+def test_a_deployment_is_used_until_the_day_it_ends(day, chosen):
+    ending = replace(SMALL, sunset=DAY, superseded_by="large")
+    decision = decided(ending, LARGE, request=replace(REQUEST, day=day))
+    assert decision.chosen.deployment == chosen
+    named = decided(ending, LARGE, request=replace(REQUEST, day=day, only=frozenset({"small"})))
+    assert (named.chosen is None) == (chosen == "large")
+
+
+@pytest.mark.parametrize(
+    ("tag", "allowed"),
+    [
+        ("retention_days<=30", True),
+        ("retention_days<=029", False),
+        ("retention_days<=" + "9" * 5_000, True),
+        ("retention_days<=", False),
+        ("retention_days<=-1", False),
+        ("retention_days<=³", False),
+        ("retention<=30", False),
+    ],
+)
+def test_how_long_prompts_are_kept_is_compared_as_a_number(tag, allowed):
+    strict = replace(REQUEST, limits=Limits(compliance=frozenset({tag})))
+    assert (decided(replace(SMALL, retention_days=30), request=strict).chosen is not None) == allowed
+    assert decided(SMALL, request=strict).rejected[0].code == "compliance"
