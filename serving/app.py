@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -91,16 +91,32 @@ def _adapters(catalog: Catalog, settings: Settings, environ: Mapping[str, str]) 
     adapters: dict[str, Adapter] = {}
     if "demo" in needed:
         adapters["demo"] = Demo(speed=settings.dispatch.demo_speed)
-    if "openai_compatible" in needed:
-        from serving.dispatch.openai_compatible import OpenAICompatible, Timeouts  # noqa: PLC0415
+    if needed - {"demo"}:
+        adapters |= _over_http(needed, settings, environ)
+    return adapters
 
-        timeouts = Timeouts(
+
+def _over_http(needed: Set[str], settings: Settings, environ: Mapping[str, str]) -> dict[str, Adapter]:
+    from serving.dispatch.anthropic import Anthropic  # noqa: PLC0415
+    from serving.dispatch.connection import Connection, Timeouts  # noqa: PLC0415
+    from serving.dispatch.gemini import Gemini  # noqa: PLC0415
+    from serving.dispatch.native import Native  # noqa: PLC0415
+    from serving.dispatch.openai_compatible import OpenAICompatible  # noqa: PLC0415
+
+    connection = Connection(
+        Timeouts(
             connect_ms=settings.dispatch.connect_timeout_ms,
             first_byte_ms=settings.dispatch.first_byte_timeout_ms,
             idle_ms=settings.dispatch.idle_timeout_ms,
         )
-        adapters["openai_compatible"] = OpenAICompatible(keys(settings, environ), timeouts)
-    return adapters
+    )
+    known = keys(settings, environ)
+    adapters: dict[str, Adapter] = {
+        "openai_compatible": OpenAICompatible(known, connection),
+        "anthropic": Native(Anthropic(), known, connection),
+        "gemini": Native(Gemini(), known, connection),
+    }
+    return {name: adapter for name, adapter in adapters.items() if name in needed}
 
 
 def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:

@@ -36,11 +36,17 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a provider counted for one answer; None where it did not say."""
+    """Tokens that a provider counted for one answer; None where it did not say.
+
+    `input_tokens` counts all of the prompt, what was read from a cache and what was written to one included;
+    `output_tokens` all of the answer, the reasoning included.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

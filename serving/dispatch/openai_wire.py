@@ -59,16 +59,17 @@ def seen_usage(body: bytes, key: str | None) -> Usage:
 def usage(found: Any) -> Usage:
     """Return what a provider counted; an odd count is unknown, never a reason to lose a paid answer.
 
-    >>> usage({"prompt_tokens": 7, "completion_tokens": "two"})
-    Usage(input_tokens=7, output_tokens=None, cached_input_tokens=None)
+    >>> usage({"prompt_tokens": 7, "completion_tokens": "two"}).output_tokens is None
+    True
     """
     if not isinstance(found, dict):
         return Usage()
     details = found.get("prompt_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    return Usage(_count(found.get("prompt_tokens")), _count(found.get("completion_tokens")), _count(cached))
+    return Usage(count(found.get("prompt_tokens")), count(found.get("completion_tokens")), count(cached))
 
 
-def _count(value: Any) -> int | None:
+def count(value: Any) -> int | None:
+    """Return a count of tokens, or None where it is no such number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return int(value) if is_number and value >= 0 else None

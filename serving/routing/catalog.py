@@ -23,6 +23,7 @@ class Deployment:
     `first_token_ms` and `output_tokens_per_second` are priors, until live numbers exist.
     `retention_days` is how long the provider keeps prompts at most, 0 for not at all.
     From the day `sunset` on it is not used; `deprecated` and `superseded_by` are told, and change nothing.
+    `dialect` names what is special about the provider, or the generation of the model, to its adapter.
     `by_name_only` is None, or the reason why only a caller who names the deployment gets it.
     """
 
@@ -51,6 +52,7 @@ class Deployment:
     superseded_by: str | None = None
     by_name_only: str | None = None
     prices: Prices = field(init=False, repr=False, compare=False)
+    dialect: str | None = None
 
     def __post_init__(self) -> None:
         """Keep the prices as whole numbers beside what was written."""

@@ -31,7 +31,7 @@ from serving.settings.section import (
     known_word,
     tiers_of,
 )
-from serving.settings.vocabulary import ADAPTERS
+from serving.settings.vocabulary import ADAPTERS, DIALECTS
 
 # Six decimals of a dollar per million tokens are whole picodollars a token: arithmetic stays exact.
 _PRICE_DECIMALS = 6
@@ -155,6 +155,7 @@ class DeploymentSettings(Section):
     name: str
     model: Annotated[str, Field(min_length=1)] | None = None
     adapter: str
+    dialect: str | None = None
     tier: str
     base_url: str = Field(default="", validate_default=True)
     api_key_env: str | None = None
@@ -189,6 +190,12 @@ class DeploymentSettings(Section):
     @classmethod
     def _is_an_adapter(cls, adapter: str) -> str:
         return known_word(adapter, ADAPTERS)
+
+    @field_validator("dialect")
+    @classmethod
+    def _is_a_dialect(cls, dialect: str | None, info: ValidationInfo) -> str | None:
+        known = DIALECTS.get(info.data.get("adapter", ""))
+        return dialect if dialect is None or known is None else known_word(dialect, known)
 
     @field_validator("tier")
     @classmethod
