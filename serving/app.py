@@ -77,7 +77,7 @@ def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
     )
     return Gateway(
         weigher=weigher,
-        dispatcher=Dispatcher(_adapters(weigher.catalog, settings, environ), patience),
+        dispatcher=Dispatcher(build_adapters(weigher.catalog, settings, environ), patience),
         writer=writer,
         log=log,
         metrics=Metrics(),
@@ -85,7 +85,7 @@ def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
     )
 
 
-def _adapters(catalog: Catalog, settings: Settings, environ: Mapping[str, str]) -> dict[str, Adapter]:
+def build_adapters(catalog: Catalog, settings: Settings, environ: Mapping[str, str]) -> dict[str, Adapter]:
     """Construct the adapters that the catalog needs, and import no others: an HTTP client takes its time."""
     needed = {row.adapter for row in catalog}
     adapters: dict[str, Adapter] = {}

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from serving.errors import ConfigurationError
 from serving.routing.catalog import Catalog, Deployment
 from serving.routing.policy import Policy
+from serving.settings import matrix
 from serving.settings.schema import DeploymentSettings, Settings
+from serving.settings.vocabulary import CAPABILITIES
 
 _STEPS_ASIDE = "a demo, which answers only by name once a real deployment is usable"
 
@@ -26,7 +28,8 @@ def build_catalog(settings: Settings, environ: Mapping[str, str]) -> Catalog:
             "Add a [[deployments]] row, set a key, or set catalog.include_defaults = true."
         )
     has_real = any(row.adapter != "demo" for row in usable)
-    return Catalog({row.name: _deployment(row, settings, has_real) for row in usable})
+    found = matrix.read(settings.catalog.verified).deployments
+    return Catalog({row.name: _deployment(row, settings, has_real, found.get(row.name)) for row in usable})
 
 
 def switched_off(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -58,14 +61,19 @@ def server_keys(settings: Settings, environ: Mapping[str, str]) -> frozenset[str
     return frozenset(header_safe(name, key.strip()) for key in given.split(",") if key.strip())
 
 
-def _deployment(row: DeploymentSettings, settings: Settings, has_real: bool) -> Deployment:
+def _deployment(
+    row: DeploymentSettings, settings: Settings, has_real: bool, verified: matrix.Verified | None
+) -> Deployment:
     given = row.model_dump(exclude={"model", "quality", "base_url", "capabilities", "compliance"})
+    here = matrix.address(row.adapter, row.base_url, row.model or row.name)
+    found = verified if verified is not None and verified.address == here else None
+    given["context_window_tokens"] = matrix.window_tokens(row.context_window_tokens, found)
     return Deployment(
         **given,
         model=row.model or row.name,
         quality=settings.quality_prior[row.tier] | row.quality,
         base_url=row.base_url.rstrip("/"),
-        capabilities=frozenset(row.capabilities),
+        capabilities=matrix.capabilities(frozenset(row.capabilities), found, frozenset(CAPABILITIES)),
         compliance=_tags(row),
         by_name_only=_STEPS_ASIDE if row.adapter == "demo" and has_real else None,
     )

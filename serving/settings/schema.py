@@ -144,9 +144,10 @@ class TablesSettings(Section):
 
 
 class CatalogSettings(Section):
-    """`[catalog]`: whether the built-in deployments take part."""
+    """`[catalog]`: whether the built-in deployments take part, and what was verified of all."""
 
     include_defaults: bool
+    verified: Annotated[Path, Strict(False)]
 
 
 class DeploymentSettings(Section):
