@@ -127,4 +127,10 @@ def _cost_usd(row: Deployment | None, usage: Usage) -> float | None:
     """Return what the answer cost, or None where the provider did not count or the price is unknown."""
     if row is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
-    return row.cost_usd(usage.input_tokens, usage.output_tokens)
+    return row.cost_usd(
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_input_tokens or 0,
+        usage.cache_write_input_tokens or 0,
+        usage.reasoning_tokens or 0,
+    )

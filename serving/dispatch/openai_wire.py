@@ -64,9 +64,19 @@ def usage(found: Any) -> Usage:
     """
     if not isinstance(found, dict):
         return Usage()
-    details = found.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    return Usage(count(found.get("prompt_tokens")), count(found.get("completion_tokens")), count(cached))
+    read, said = (
+        inner if isinstance(inner := found.get(name), dict) else {}
+        for name in ("prompt_tokens_details", "completion_tokens_details")
+    )
+    # DeepSeek counts hits beside the prompt's tokens (api-docs.deepseek.com/guides/kv_cache)
+    cached = read.get("cached_tokens", found.get("prompt_cache_hit_tokens"))
+    return Usage(
+        count(found.get("prompt_tokens")),
+        count(found.get("completion_tokens")),
+        count(cached),
+        count(read.get("cache_write_tokens")),
+        count(said.get("reasoning_tokens")),
+    )
 
 
 def count(value: Any) -> int | None:
