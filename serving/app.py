@@ -33,7 +33,9 @@ from serving.routing.catalog import Catalog
 from serving.settings import Settings, build_callers, build_catalog, build_policy, keys, server_keys
 from serving.state.sqlite import SQLiteLog
 from serving.state.writer import LogWriter
+from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
+from serving.tables.recent import Recent
 from serving.tables.share import TrafficShare
 from serving.weigher import Weigher
 
@@ -136,6 +138,11 @@ def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
             cap=settings.policy.share_cap,
             window=settings.policy.share_window,
             least=settings.policy.share_least_decisions,
+        ),
+        recent=Recent(
+            OutputLengths(assumed_tokens=settings.routing.expected_output_tokens),
+            conversation_s=settings.routing.conversation_s,
+            cache_s=settings.routing.prompt_cache_s,
         ),
         expected_output_tokens=settings.routing.expected_output_tokens,
     )

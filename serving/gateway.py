@@ -75,7 +75,7 @@ class Gateway:
     def route(self, weighing: Weighing) -> Decided:
         """Decide and log; raise where the model is unknown or nothing may serve the request."""
         decided = self.weigher.weigh(weighing)
-        self.weigher.decided(decided.decision)
+        self.weigher.decided(weighing, decided.decision)
         self._remember(weighing, decided)
         if decided.decision.chosen is None:
             raise _refusal(decided.decision)
@@ -121,7 +121,7 @@ class Gateway:
     def finished(self, outcome: Outcome) -> None:
         """Take in how a dispatched request ended."""
         self._unfinished -= 1
-        self.weigher.tables.record(outcome)
+        self.weigher.finished(outcome)
         self._remember_first_byte(outcome)
         self.metrics.finished(outcome)
         self.remember(outcome)

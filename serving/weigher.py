@@ -10,15 +10,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from serving.errors import InvalidRequest, ModelNotFound
+from serving.records import Outcome, Prediction
 from serving.rollout import Rollout
 from serving.routing.catalog import Catalog
 from serving.routing.policy import Policy
 from serving.routing.request import NO_LIMITS, Caller, Limits, RoutingRequest, tightest
 from serving.routing.router import Decision, decide
+from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
+from serving.tables.recent import Recent
 from serving.tables.share import TrafficShare
 
 AUTO = "auto"
+
+# Sizes of a prompt in tokens, up to which its answers are alike.
+_SIZES = (("short", 100), ("middling", 1_000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,8 @@ class Weighing:
     The names in `limits` are as the caller wrote them: of deployments or of models.
 
     `output_tokens` is what the caller allows at most, None where the request does not say.
+    `conversation` is its key, empty where it has none; `goes_on` tells whether it has been answered before.
+    `shape` is the kind of answer: text, tools or schema.
     `logged_text` is what the log may keep: None unless the settings allow it.
     """
 
@@ -38,6 +46,9 @@ class Weighing:
     output_tokens: int | None = None
     limits: Limits = NO_LIMITS
     caller: Caller | None = None
+    conversation: str = ""
+    goes_on: bool = False
+    shape: str = "text"
     logged_text: str | None = None
 
 
@@ -60,6 +71,7 @@ class Weigher:
         rollout: Rollout,
         tables: LiveTables,
         traffic: TrafficShare | None = None,
+        recent: Recent | None = None,
         expected_output_tokens: int,
     ) -> None:
         self.catalog = catalog
@@ -67,23 +79,34 @@ class Weigher:
         self.rollout = rollout
         self.tables = tables
         self._traffic = traffic or TrafficShare(cap=1.0, window=1, least=1)
-        self._expected_output_tokens = expected_output_tokens
+        self._recent = recent or Recent(OutputLengths(assumed_tokens=expected_output_tokens))
 
     def weigh(self, weighing: Weighing) -> Decided:
         """Decide; raise ModelNotFound for a model that is not in the catalog."""
         started = time.perf_counter()
-        request = self._request(weighing, self._only(weighing.model))
+        only, limits = self._only(weighing.model), self._limits(weighing)
         prediction = self.rollout.predict(weighing.prompt)
+        request = self._request(weighing, only, limits, prediction)
         snapshot = replace(self.tables.snapshot(), traffic=self._traffic.freeze())
         decision = decide(request, prediction, self.catalog, snapshot, self.policy)
         return Decided(decision, (time.perf_counter() - started) * 1000.0)
 
-    def decided(self, decision: Decision) -> None:
+    def decided(self, weighing: Weighing, decision: Decision) -> None:
         """Take in a decision that was acted on."""
-        share, chosen = decision.share, decision.chosen
-        if share.wanted is not None and chosen is not None:
+        share, chosen, request = decision.share, decision.chosen, decision.request
+        if chosen is None:
+            return
+        if share.wanted is not None:
             went = chosen.tier == decision.prediction.tiers[0]
             self._traffic.record(share.misroute_usd, wanted=share.wanted, went=went)
+        self._recent.decided(
+            request.decision_id, request.kind, weighing.conversation, chosen.deployment, request.input_tokens
+        )
+
+    def finished(self, outcome: Outcome) -> None:
+        """Take in how a dispatched request ended."""
+        self.tables.record(outcome)
+        self._recent.finished(outcome)
 
     def _only(self, model: str) -> frozenset[str]:
         if model == AUTO:
@@ -97,17 +120,22 @@ class Weigher:
             )
         return frozenset(row.name for row in rows)
 
-    def _request(self, weighing: Weighing, only: frozenset[str]) -> RoutingRequest:
-        prior = self._expected_output_tokens
-        allowed = weighing.output_tokens
+    def _request(
+        self, weighing: Weighing, only: frozenset[str], limits: Limits, prediction: Prediction
+    ) -> RoutingRequest:
+        kind = _kind(weighing, prediction)
+        expected, allowed = self._recent.lengths.expected(kind), weighing.output_tokens
+        assumed = self._recent.lengths.assumed_tokens
         return RoutingRequest(
             decision_id=f"dec_{secrets.token_hex(12)}",
             input_tokens=weighing.input_tokens,
-            expected_output_tokens=prior if allowed is None else min(prior, allowed),
-            reserved_output_tokens=prior if allowed is None else allowed,
-            limits=self._limits(weighing),
+            expected_output_tokens=expected if allowed is None else min(expected, allowed),
+            reserved_output_tokens=max(expected, assumed) if allowed is None else allowed,
+            limits=limits,
             only=only,
             day=datetime.now(UTC).date(),
+            kind=kind,
+            last_turn=self._recent.last_turn(weighing.conversation) if weighing.goes_on else None,
         )
 
     def _limits(self, weighing: Weighing) -> Limits:
@@ -142,3 +170,9 @@ class Weigher:
                 raise InvalidRequest(f"{param}: {name!r} is not in the catalog. Known: {known}.", param=param)
             found.update(dict.fromkeys(row.name for row in rows))
         return tuple(found)
+
+
+def _kind(weighing: Weighing, prediction: Prediction) -> str:
+    """Name the kind of prompt whose answers are alike in length: by required tier, shape and size."""
+    size = next((word for word, most in _SIZES if weighing.input_tokens <= most), "long")
+    return f"{prediction.required_tier}/{weighing.shape}/{size}"

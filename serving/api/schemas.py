@@ -41,6 +41,7 @@ class LimitsBody(Struct, forbid_unknown_fields=True):
     allow: list[Name] | None = None
     deny: list[Name] = []
     pin: list[Name] = []
+    conversation: Name | None = None
 
 
 class ImageUrl(Struct):

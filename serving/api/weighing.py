@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from serving.api.asked import Asked
+from serving.api.conversation import conversation_key, goes_on
 from serving.api.schemas import ChatBody, LimitsBody, Message, Part, RouteBody
 from serving.errors import InvalidRequest
 from serving.routing.request import estimate_tokens
@@ -104,14 +105,19 @@ def _weighing(
     if (prompt.get("response_format") or {}).get("type") == "json_schema":
         needs.add("json_schema")
     tokens = estimate_tokens("\n".join(texts)) + len(described) // 4
+    # first: it completes the body's limits from the headers
+    hard = asked.limits(limits, needs)
     return Weighing(
         endpoint=endpoint,
         model=model,
         prompt=prompt,
         input_tokens=tokens + _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_ATTACHMENT * attachments,
         output_tokens=output_tokens,
-        limits=asked.limits(limits, needs),
+        limits=hard,
         caller=asked.caller,
+        conversation=conversation_key(messages, limits.conversation, asked.caller),
+        goes_on=goes_on(messages, limits.conversation),
+        shape=next((word for word in ("tools", "json_schema") if word in needs), "text"),
         logged_text=msgspec.json.encode(prompt["messages"]).decode() if log_text else None,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from serving.routing.request import RoutingRequest
 from serving.routing.router import Decision, Share
 from serving.routing.scoring import Candidate
 
@@ -26,6 +27,8 @@ def as_dict(decision: Decision) -> dict[str, Any]:
             {"deployment": row.deployment, "code": row.code, "reason": row.reason}
             for row in decision.rejected
         ],
+        "conversation": _conversation(decision.request),
+        "kind": decision.request.kind,
         "input_tokens": decision.request.input_tokens,
         "expected_output_tokens": decision.request.expected_output_tokens,
         "quality_floor": decision.quality_floor,
@@ -35,6 +38,11 @@ def as_dict(decision: Decision) -> dict[str, Any]:
         "policy": decision.policy_version,
         "snapshot": decision.snapshot_version,
     }
+
+
+def _conversation(request: RoutingRequest) -> dict[str, Any] | None:
+    turn = request.last_turn
+    return None if turn is None else {"deployment": turn.deployment, "warm_tokens": turn.warm_tokens}
 
 
 def _share(share: Share) -> dict[str, Any]:
@@ -62,6 +70,7 @@ def _candidate(row: Candidate) -> dict[str, Any]:
         "token_cost_usd": row.token_cost_usd,
         "waiting_cost_usd": row.waiting_cost_usd,
         "lost_quality_cost_usd": row.lost_quality_cost_usd,
+        "switch_cost_usd": row.switch_cost_usd,
         "total_usd": row.total_usd if known else None,
     }
 
@@ -87,6 +96,8 @@ def as_text(decision: Decision) -> str:
 
 def _sum(row: Candidate) -> str:
     parts = f"${row.waiting_cost_usd:.5f} waiting + ${row.lost_quality_cost_usd:.5f} lost quality"
+    if row.switch_cost_usd:
+        parts += f" + ${row.switch_cost_usd:.5f} switching"
     if row.token_cost_usd is None:
         return f"quality {row.quality:.2f}   price unknown + {parts}"
     return f"quality {row.quality:.2f}   ${row.token_cost_usd:.5f} tokens + {parts} = ${row.total_usd:.5f}"

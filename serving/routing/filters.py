@@ -133,9 +133,15 @@ def starts_too_late(
     )
 
 
+def token_cost_usd(request: RoutingRequest, row: Deployment) -> float | None:
+    """Return the expected price of the tokens: the one quantity that limits and sums go by."""
+    cached = request.cached_input_tokens(row.name) if request.last_turn else 0
+    return row.cost_usd(request.input_tokens, request.expected_output_tokens, cached)
+
+
 def too_dear(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:
     """Reject a deployment whose expected cost exceeds the caller's limit, or whose price is unknown."""
-    cost_usd = row.cost_usd(request.input_tokens, request.expected_output_tokens)
+    cost_usd = token_cost_usd(request, row)
     limit_usd = request.limits.max_cost_usd
     if cost_usd is None:
         return None if request.only and limit_usd is None else ("price", "its price is unknown")

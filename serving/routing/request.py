@@ -92,12 +92,21 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """Who answered the last turn of a conversation, and how many of its tokens are warm in their cache."""
+
+    deployment: str
+    warm_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RoutingRequest:
     """One request as the decision sees it.
 
     `reserved_output_tokens` is what must fit in the window; `expected_output_tokens` is what is priced.
     `only` names the deployments a caller asked for by name; empty means all.
     `day` (UTC) is what the life cycle of a deployment is held against; without one, whatever ends is over.
+    `kind` is what its expected length was learned from; `last_turn` is None outside of conversations.
     """
 
     decision_id: str
@@ -107,6 +116,14 @@ class RoutingRequest:
     limits: Limits = NO_LIMITS
     only: frozenset[str] = frozenset()
     day: date | None = None
+    kind: str = ""
+    last_turn: Turn | None = None
+
+    def cached_input_tokens(self, deployment: str) -> int:
+        """Return how many tokens of the prompt a deployment is expected to read from its cache."""
+        if self.last_turn is None or self.last_turn.deployment != deployment:
+            return 0
+        return min(self.last_turn.warm_tokens, self.input_tokens)
 
 
 def estimate_tokens(text: str) -> int:

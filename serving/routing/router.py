@@ -66,6 +66,7 @@ def decide(
     floor = _quality_floor(request, policy)
     tiers = tiers_within(request.limits, prediction.tiers)
     shares = list(zip(prediction.tiers, tier_probabilities(prediction.sufficiency), strict=True))
+    stays = _stays_with(request, prediction, catalog)
     ranking: list[Candidate] = []
     rejected: list[Rejection] = []
     for row in catalog:
@@ -79,7 +80,7 @@ def decide(
             reason = f"expected quality {quality:.3f} is below the floor of {floor:.3f}"
             rejected.append(Rejection(row.name, "quality_floor", reason))
             continue
-        ranking.append(price(request, row, state, quality, policy))
+        ranking.append(price(request, row, state, quality, policy, stays))
     share = _share(prediction, snapshot.traffic, policy)
     last = prediction.tiers[0] if share.shifts and not request.limits.pin else None
     wanted = _wants_lowest(request, prediction, ranking)
@@ -93,7 +94,7 @@ def decide(
         share=replace(share, wanted=wanted),
         policy_version=policy.version,
         snapshot_version=snapshot.version,
-        reason=_reason(request, prediction, ranking, shifted=bool(wanted and last)),
+        reason=_reason(request, prediction, ranking, shifted=bool(wanted and last), stays=stays),
     )
 
 
@@ -106,6 +107,15 @@ def _order(request: RoutingRequest, last: str | None) -> Callable[[Candidate], t
     """
     place = {name: index for index, name in enumerate(request.limits.pin)}
     return lambda row: (place.get(row.deployment, 0), row.tier == last, row.total_usd, row.deployment)
+
+
+def _stays_with(request: RoutingRequest, prediction: Prediction, catalog: Catalog) -> str | None:
+    """Return who has the conversation; None outside of one, and where it now requires a higher tier."""
+    row = catalog.deployments.get(request.last_turn.deployment) if request.last_turn else None
+    if row is None or row.tier not in prediction.tiers:
+        return None
+    rose = prediction.tiers.index(prediction.required_tier) > prediction.tiers.index(row.tier)
+    return None if rose else row.name
 
 
 def _share(prediction: Prediction, traffic: Traffic, policy: Policy) -> Share:
@@ -131,7 +141,12 @@ def _quality_floor(request: RoutingRequest, policy: Policy) -> float:
 
 
 def _reason(
-    request: RoutingRequest, prediction: Prediction, ranking: list[Candidate], *, shifted: bool
+    request: RoutingRequest,
+    prediction: Prediction,
+    ranking: list[Candidate],
+    *,
+    shifted: bool,
+    stays: str | None,
 ) -> str:
     if not ranking:
         return "no_eligible_deployment"
@@ -143,4 +158,8 @@ def _reason(
         return "classifier_unavailable"
     if shifted:
         return "share_cap"
+    if ranking[0].deployment == stays and any(
+        row.total_usd - row.switch_cost_usd < ranking[0].total_usd for row in ranking[1:]
+    ):
+        return "stays_with_conversation"
     return "only_candidate" if len(ranking) == 1 else "least_total_cost"

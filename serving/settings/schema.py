@@ -102,6 +102,7 @@ class PolicySettings(Section):
     quality_floor: Share
     usd_per_second: Dollars
     usd_per_lost_quality: Dollars
+    usd_per_switch: Dollars
     share_cap: Share
     share_window: Annotated[int, Field(ge=10, le=100_000)]
     share_least_decisions: Annotated[int, Field(ge=1, le=100_000)]
@@ -119,6 +120,8 @@ class RoutingSettings(Section):
     """`[routing]`: what a decision assumes before it knows."""
 
     expected_output_tokens: Tokens
+    conversation_s: Annotated[float, Field(ge=0, le=31_536_000)]
+    prompt_cache_s: Annotated[float, Field(ge=0, le=31_536_000)]
 
 
 class DispatchSettings(Section):

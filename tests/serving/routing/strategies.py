@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from serving.records import Prediction
 from serving.routing.catalog import Catalog, Deployment
 from serving.routing.policy import Policy
-from serving.routing.request import Limits, RoutingRequest
+from serving.routing.request import Limits, RoutingRequest, Turn
 from serving.routing.snapshot import DeploymentState, Snapshot, Traffic
 
 TIERS = ("economy", "standard", "premium")
@@ -28,6 +28,7 @@ def deployments(draw: st.DrawFn, name: str) -> Deployment:
         quality={tier: draw(shares) for tier in TIERS},
         usd_per_million_input=draw(prices),
         usd_per_million_output=draw(prices),
+        usd_per_million_cached_read=draw(prices),
         context_window_tokens=draw(st.none() | st.integers(1, 200_000)),
         max_output_tokens=draw(st.none() | st.integers(1, 50_000)),
         capabilities=draw(st.frozensets(st.sampled_from(CAPABILITIES))),
@@ -91,6 +92,7 @@ def requests(draw: st.DrawFn) -> RoutingRequest:
         expected_output_tokens=output,
         reserved_output_tokens=output,
         limits=draw(limits()),
+        last_turn=draw(st.none() | st.builds(Turn, names, st.integers(0, 200_000))),
     )
 
 
@@ -103,6 +105,7 @@ policies = st.builds(
     quality_floor=shares,
     usd_per_second=st.floats(0, 0.01),
     usd_per_lost_quality=st.floats(0, 1),
+    usd_per_switch=st.floats(0, 0.01),
     share_cap=st.sampled_from([0.0, 0.6, 1.0]),
 )
 

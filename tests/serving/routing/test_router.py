@@ -74,6 +74,7 @@ def test_the_ranking_is_by_a_sum_that_adds_up(world):
     assert world[0].limits.pin or decision.share.shifts or totals == sorted(totals)
     for row in ranking:
         parts = (row.token_cost_usd or 0.0) + row.waiting_cost_usd + row.lost_quality_cost_usd
+        parts += row.switch_cost_usd
         assert row.total_usd == pytest.approx(parts)
 
 
