@@ -14,6 +14,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "score": ("serving.cli.score", "score", "Weigh every row of a JSON Lines file."),
     "init": ("serving.cli.settings", "init", "Write a commented weighbridge.toml."),
     "check": ("serving.cli.settings", "check", "Validate the settings and say how to fix them."),
+    "verify": ("serving.cli.verify", "verify", "Probe what deployments can really do."),
     "export-log": ("serving.cli.export", "export_log", "Write the decision log as JSON Lines."),
     "train": ("training.cli", "train", "Fit, export and evaluate a classifier."),
 }

@@ -6,8 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
-import msgspec
-
 from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Dispatched
 from serving.records import Attempt, Outcome, Usage
@@ -44,12 +42,14 @@ class Journey:
         *,
         first_token_ms: float | None = None,
         error: str | None = None,
+        hedged: Sequence[str] = (),
     ) -> None:
         """Record the outcome; a second call changes nothing."""
         if self._done:
             return
         self._done = True
-        answered = attempts[-1].deployment if attempts else None
+        asked = [attempt.deployment for attempt in attempts if attempt.status != "skipped"]
+        answered = asked[-1] if asked else None
         row = self._catalog.deployments.get(answered or "")
         self._finished(
             Outcome(
@@ -59,13 +59,21 @@ class Journey:
                 deployment=answered,
                 streamed=self._streamed,
                 usage=usage,
-                cost_usd=_cost_usd(row, usage),
+                cost_usd=self._with_hedges(_cost_usd(row, usage), hedged),
                 first_token_ms=first_token_ms,
                 latency_ms=(time.perf_counter() - self._started) * 1000.0,
                 attempts=tuple(attempts),
                 error=error,
             )
         )
+
+    def _with_hedges(self, cost_usd: float | None, hedged: Sequence[str]) -> float | None:
+        """Add what deployments that were asked beside have read by the time they were given up."""
+        read = self._decided.decision.request.input_tokens
+        for name in hedged:
+            beside_usd = self._catalog.deployments[name].cost_usd(read, 0)
+            cost_usd = None if cost_usd is None or beside_usd is None else cost_usd + beside_usd
+        return cost_usd
 
 
 class Answer:
@@ -80,7 +88,7 @@ class Answer:
         self._journey = journey
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Yield the stream's events; a failure ends it with one well-formed error event."""
+        """Yield the stream's events as they come; raise ProviderError where it breaks in the middle."""
         stream = self._dispatched.stream
         if stream is None:
             return
@@ -88,11 +96,14 @@ class Answer:
             async for event in stream:
                 yield event
         except ProviderError as failure:
-            self.attempts[-1] = replace(self.attempts[-1], status="error", error=failure.kind)
-            self._finish("error", error=failure.kind)
-            yield _error_event(failure)
-        else:
-            self._finish("ok")
+            self.failed(failure)
+            raise
+        self._finish("ok")
+
+    def failed(self, failure: ProviderError) -> None:
+        """Take in that the stream broke in the middle, or that what it said makes no sense."""
+        self.attempts[-1] = replace(self.attempts[-1], status="error", error=failure.kind)
+        self._finish("error", error=failure.kind)
 
     async def close(self) -> None:
         """Let go of the provider; a stream that had not ended was cancelled by its caller."""
@@ -108,6 +119,7 @@ class Answer:
             stream.usage if stream else UNKNOWN_USAGE,
             first_token_ms=self._dispatched.first_token_ms,
             error=error,
+            hedged=self._dispatched.hedged,
         )
 
 
@@ -115,10 +127,10 @@ def _cost_usd(row: Deployment | None, usage: Usage) -> float | None:
     """Return what the answer cost, or None where the provider did not count or the price is unknown."""
     if row is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
-    return row.cost_usd(usage.input_tokens, usage.output_tokens)
-
-
-def _error_event(failure: ProviderError) -> bytes:
-    """End a stream that broke in the middle as OpenAI does: an `error` object, which SDKs raise."""
-    error = {"message": failure.message, "type": "upstream_error", "param": None, "code": failure.kind}
-    return b"data: " + msgspec.json.encode({"error": error}) + b"\n\n"
+    return row.cost_usd(
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_input_tokens or 0,
+        usage.cache_write_input_tokens or 0,
+        usage.reasoning_tokens or 0,
+    )

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from classifier.artifact import bundled_models
@@ -21,24 +16,28 @@ from serving.api import openapi
 from serving.api.auth import Keys
 from serving.api.chat import chat
 from serving.api.context import Context
+from serving.api.embeddings import embeddings
 from serving.api.feedback import feedback
+from serving.api.messages import count_tokens, messages
 from serving.api.operations import healthz, metrics, models, readyz
+from serving.api.rendering import add_handlers
+from serving.api.responses import responses
 from serving.api.route import route
 from serving.dispatch.adapter import Adapter
 from serving.dispatch.demo import Demo
 from serving.dispatch.dispatcher import Dispatcher, Patience
-from serving.errors import WeighbridgeError
 from serving.gateway import Gateway
 from serving.metrics import Metrics
 from serving.rollout import Rollout
 from serving.routing.catalog import Catalog
-from serving.settings import Settings, build_catalog, build_policy, keys, server_keys
+from serving.settings import Settings, build_callers, build_catalog, build_policy, keys, server_keys
 from serving.state.sqlite import SQLiteLog
 from serving.state.writer import LogWriter
+from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
+from serving.tables.recent import Recent
+from serving.tables.share import TrafficShare
 from serving.weigher import Weigher
-
-_log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
@@ -51,16 +50,13 @@ def create_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
     )
     app.state.context = Context(
         gateway=gateway,
-        keys=Keys(server_keys(settings, environ)),
+        keys=Keys(server_keys(settings, environ), build_callers(settings, environ, gateway.catalog)),
         max_body_bytes=settings.server.max_body_bytes,
         log_text=settings.log.prompts == "text",
     )
     # plain routes: handlers read raw bytes, which costs a third of FastAPI's own parsing
     app.router.routes.extend(_ROUTES)
-    app.add_exception_handler(WeighbridgeError, _render)
-    app.add_exception_handler(HTTPException, _render_http)
-    app.add_exception_handler(ClientDisconnect, _render_gone)
-    app.add_exception_handler(Exception, _render_fault)
+    add_handlers(app)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     return app
 
@@ -75,32 +71,54 @@ def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
         flush_interval_ms=settings.log.flush_interval_ms,
         batch_size=settings.log.batch_size,
     )
-    patience = Patience(settings.dispatch.max_attempts, settings.dispatch.total_timeout_ms)
+    patience = Patience(
+        settings.dispatch.max_attempts,
+        settings.dispatch.total_timeout_ms,
+        settings.dispatch.retry_wait_ms,
+        settings.dispatch.longest_retry_wait_ms,
+    )
     return Gateway(
         weigher=weigher,
-        dispatcher=Dispatcher(_adapters(weigher.catalog, settings, environ), patience),
+        dispatcher=Dispatcher(build_adapters(weigher.catalog, settings, environ), patience),
         writer=writer,
         log=log,
         metrics=Metrics(),
+        hedge=settings.dispatch.hedge,
     )
 
 
-def _adapters(catalog: Catalog, settings: Settings, environ: Mapping[str, str]) -> dict[str, Adapter]:
+def build_adapters(catalog: Catalog, settings: Settings, environ: Mapping[str, str]) -> dict[str, Adapter]:
     """Construct the adapters that the catalog needs, and import no others: an HTTP client takes its time."""
     needed = {row.adapter for row in catalog}
     adapters: dict[str, Adapter] = {}
     if "demo" in needed:
         adapters["demo"] = Demo(speed=settings.dispatch.demo_speed)
-    if "openai_compatible" in needed:
-        from serving.dispatch.openai_compatible import OpenAICompatible, Timeouts  # noqa: PLC0415
+    if needed - {"demo"}:
+        adapters |= _over_http(needed, settings, environ)
+    return adapters
 
-        timeouts = Timeouts(
+
+def _over_http(needed: Set[str], settings: Settings, environ: Mapping[str, str]) -> dict[str, Adapter]:
+    from serving.dispatch.anthropic import Anthropic  # noqa: PLC0415
+    from serving.dispatch.connection import Connection, Timeouts  # noqa: PLC0415
+    from serving.dispatch.gemini import Gemini  # noqa: PLC0415
+    from serving.dispatch.native import Native  # noqa: PLC0415
+    from serving.dispatch.openai_compatible import OpenAICompatible  # noqa: PLC0415
+
+    connection = Connection(
+        Timeouts(
             connect_ms=settings.dispatch.connect_timeout_ms,
             first_byte_ms=settings.dispatch.first_byte_timeout_ms,
             idle_ms=settings.dispatch.idle_timeout_ms,
         )
-        adapters["openai_compatible"] = OpenAICompatible(keys(settings, environ), timeouts)
-    return adapters
+    )
+    known = keys(settings, environ)
+    adapters: dict[str, Adapter] = {
+        "openai_compatible": OpenAICompatible(known, connection),
+        "anthropic": Native(Anthropic(), known, connection),
+        "gemini": Native(Gemini(), known, connection),
+    }
+    return {name: adapter for name, adapter in adapters.items() if name in needed}
 
 
 def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
@@ -116,6 +134,16 @@ def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
             failure_threshold=settings.tables.failure_threshold,
             cooldown_s=settings.tables.cooldown_s,
         ),
+        traffic=TrafficShare(
+            cap=settings.policy.share_cap,
+            window=settings.policy.share_window,
+            least=settings.policy.share_least_decisions,
+        ),
+        recent=Recent(
+            OutputLengths(assumed_tokens=settings.routing.expected_output_tokens),
+            conversation_s=settings.routing.conversation_s,
+            cache_s=settings.routing.prompt_cache_s,
+        ),
         expected_output_tokens=settings.routing.expected_output_tokens,
     )
 
@@ -123,6 +151,10 @@ def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
 _ROUTES = (
     Route("/route", route, methods=["POST"]),
     Route("/v1/chat/completions", chat, methods=["POST"]),
+    Route("/v1/messages", messages, methods=["POST"]),
+    Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
+    Route("/v1/responses", responses, methods=["POST"]),
+    Route("/v1/embeddings", embeddings, methods=["POST"]),
     Route("/v1/models", models, methods=["GET"]),
     Route("/feedback", feedback, methods=["POST"]),
     Route("/healthz", healthz, methods=["GET"]),
@@ -141,40 +173,6 @@ def _lifespan(gateway: Gateway) -> Any:
             await gateway.close()
 
     return lifespan
-
-
-def _render(request: Request, error: Exception) -> Response:
-    if not isinstance(error, WeighbridgeError):
-        return _render_fault(request, error)
-    return _error(error.status, error.to_openai(), error.headers)
-
-
-def _render_http(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    known = ", ".join(sorted(row.path for row in _ROUTES))
-    message = {
-        404: f"There is nothing at {request.url.path}. Known paths: {known}.",
-        405: f"{request.method} is not for {request.url.path}.",
-    }.get(status, "The request could not be handled.")
-    code = {404: "unknown_url", 405: "method_not_allowed"}.get(status)
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    return _error(status, WeighbridgeError(message).to_openai("invalid_request_error", code), headers)
-
-
-def _render_gone(request: Request, error: Exception) -> Response:
-    return Response(status_code=499)
-
-
-def _render_fault(request: Request, error: Exception) -> Response:
-    """A fault of ours: the caller learns that it is not theirs, the log keeps the trace."""
-    _log.error("A request to %s failed", request.url.path, exc_info=error)
-    fault = WeighbridgeError("Weighbridge failed on this request. The service's own log has the details.")
-    return _error(500, fault.to_openai(), {})
-
-
-def _error(status: int, body: dict[str, Any], headers: Mapping[str, str]) -> Response:
-    content = msgspec.json.encode(body)
-    return Response(content, status_code=status, media_type="application/json", headers=headers)
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

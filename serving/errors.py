@@ -81,6 +81,12 @@ class NoHealthyDeployment(WeighbridgeError):
     status, type, code = 503, "server_error", "no_healthy_deployment"
 
 
+class UpstreamGarbled(WeighbridgeError):
+    """A provider's answer came and is paid for, and cannot be said in the caller's API."""
+
+    status, type, code = 502, "upstream_error", "upstream"
+
+
 class ConfigurationError(WeighbridgeError):
     """The settings cannot be used; raised at start and by `weighbridge check`, never per request."""
 

@@ -14,12 +14,14 @@ from serving.answer import Answer, Journey
 from serving.dispatch.completion import Call
 from serving.dispatch.dispatcher import DispatchCancelled, Dispatcher, DispatchFailed
 from serving.errors import NoEligibleDeployment, NoHealthyDeployment, NotFound
+from serving.hops import Hops
 from serving.metrics import Metrics
 from serving.records import DecisionRecord, Feedback, Outcome, Record
 from serving.routing.explanation import as_dict
 from serving.routing.router import Decision
 from serving.state.interface import DecisionLog
 from serving.state.writer import LogWriter
+from serving.tables.first_bytes import FirstBytes
 from serving.weigher import Decided, Weigher, Weighing
 
 # On every answer that a decision led to, refusals and failures included, so that it can be found in the log.
@@ -38,6 +40,11 @@ _FIELD_OF = {
     "output_limit": "max_output_tokens",
     "cost": "max_cost_usd",
     "latency": "max_latency_ms",
+    "first_token": "max_first_token_ms",
+    "tier": "minimum_tier",
+    "denied": "deny",
+    "not_allowed": "allow",
+    "not_pinned": "pin",
     "quality_floor": "quality_floor",
 }
 
@@ -53,6 +60,7 @@ class Gateway:
         writer: LogWriter,
         log: DecisionLog,
         metrics: Metrics,
+        hedge: bool = False,
     ) -> None:
         self.weigher = weigher
         self.catalog = weigher.catalog
@@ -62,10 +70,12 @@ class Gateway:
         self._dispatcher = dispatcher
         self._log = log
         self._unfinished = 0
+        self._first_bytes = FirstBytes() if hedge else None
 
     def route(self, weighing: Weighing) -> Decided:
         """Decide and log; raise where the model is unknown or nothing may serve the request."""
         decided = self.weigher.weigh(weighing)
+        self.weigher.decided(weighing, decided.decision)
         self._remember(weighing, decided)
         if decided.decision.chosen is None:
             raise _refusal(decided.decision)
@@ -79,7 +89,8 @@ class Gateway:
         journey = Journey(decided, self.catalog, self.finished, streamed=call.stream, started=started)
         self._unfinished += 1
         try:
-            dispatched = await self._dispatcher.dispatch(ranking, call)
+            hops = Hops(decided.decision, self.catalog, self.weigher.tables, self._first_bytes)
+            dispatched = await self._dispatcher.dispatch(ranking, call, hops)
         except DispatchFailed as failure:
             journey.finish("error", failure.attempts, error=failure.kind)
             failure.headers[DECISION_ID_HEADER] = decided.decision.request.decision_id
@@ -110,9 +121,16 @@ class Gateway:
     def finished(self, outcome: Outcome) -> None:
         """Take in how a dispatched request ended."""
         self._unfinished -= 1
-        self.weigher.tables.record(outcome)
+        self.weigher.finished(outcome)
+        self._remember_first_byte(outcome)
         self.metrics.finished(outcome)
         self.remember(outcome)
+
+    def _remember_first_byte(self, outcome: Outcome) -> None:
+        # after a failed attempt the time is not the deployment's own
+        is_own = len(outcome.attempts) == 1 and outcome.first_token_ms is not None
+        if self._first_bytes is not None and is_own and outcome.deployment:
+            self._first_bytes.record(outcome.deployment, outcome.first_token_ms or 0.0)
 
     async def close(self) -> None:
         """Take in the last outcomes, let go of the providers, then write what is queued and stop."""

@@ -36,16 +36,25 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a provider counted for one answer; None where it did not say."""
+    """Tokens that a provider counted for one answer; None where it did not say.
+
+    `input_tokens` counts all of the prompt, what was read from a cache and what was written to one included;
+    `output_tokens` all of the answer, the reasoning included.
+    """
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_input_tokens: int | None = None
+    cache_write_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one deployment: `status` is `ok`, `error` or `cancelled`; `error` its kind."""
+    """One try at one deployment: `status` is `ok`, `error` or `cancelled`; `error` its kind.
+
+    `skipped` was never asked: by its turn something stood against it, which `error` names.
+    """
 
     deployment: str
     status: str

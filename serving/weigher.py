@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from serving.errors import ModelNotFound
+from serving.errors import InvalidRequest, ModelNotFound
+from serving.records import Outcome, Prediction
 from serving.rollout import Rollout
 from serving.routing.catalog import Catalog
 from serving.routing.policy import Policy
-from serving.routing.request import Limits, RoutingRequest
+from serving.routing.request import NO_LIMITS, Caller, Limits, RoutingRequest, tightest
 from serving.routing.router import Decision, decide
+from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
+from serving.tables.recent import Recent
+from serving.tables.share import TrafficShare
 
 AUTO = "auto"
+
+# Sizes of a prompt in tokens, up to which its answers are alike.
+_SIZES = (("short", 100), ("middling", 1_000))
 
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
     """One request to weigh: `prompt` for the classifier, sizes and limits for the decision.
 
+    The names in `limits` are as the caller wrote them: of deployments or of models.
+
     `output_tokens` is what the caller allows at most, None where the request does not say.
+    `conversation` is its key, empty where it has none; `goes_on` tells whether it has been answered before.
+    `shape` is the kind of answer: text, tools or schema.
     `logged_text` is what the log may keep: None unless the settings allow it.
     """
 
@@ -32,7 +44,11 @@ class Weighing:
     prompt: Mapping[str, Any]
     input_tokens: int
     output_tokens: int | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = NO_LIMITS
+    caller: Caller | None = None
+    conversation: str = ""
+    goes_on: bool = False
+    shape: str = "text"
     logged_text: str | None = None
 
 
@@ -45,7 +61,7 @@ class Decided:
 
 
 class Weigher:
-    """Joins the classifier, the catalog, the tables and the policy; leaves no trace."""
+    """Joins classifier, catalog, tables and policy; `weigh` leaves no trace, `decided` does."""
 
     def __init__(
         self,
@@ -54,21 +70,43 @@ class Weigher:
         policy: Policy,
         rollout: Rollout,
         tables: LiveTables,
+        traffic: TrafficShare | None = None,
+        recent: Recent | None = None,
         expected_output_tokens: int,
     ) -> None:
         self.catalog = catalog
         self.policy = policy
         self.rollout = rollout
         self.tables = tables
-        self._expected_output_tokens = expected_output_tokens
+        self._traffic = traffic or TrafficShare(cap=1.0, window=1, least=1)
+        self._recent = recent or Recent(OutputLengths(assumed_tokens=expected_output_tokens))
 
     def weigh(self, weighing: Weighing) -> Decided:
         """Decide; raise ModelNotFound for a model that is not in the catalog."""
         started = time.perf_counter()
-        request = self._request(weighing, self._only(weighing.model))
+        only, limits = self._only(weighing.model), self._limits(weighing)
         prediction = self.rollout.predict(weighing.prompt)
-        decision = decide(request, prediction, self.catalog, self.tables.snapshot(), self.policy)
+        request = self._request(weighing, only, limits, prediction)
+        snapshot = replace(self.tables.snapshot(), traffic=self._traffic.freeze())
+        decision = decide(request, prediction, self.catalog, snapshot, self.policy)
         return Decided(decision, (time.perf_counter() - started) * 1000.0)
+
+    def decided(self, weighing: Weighing, decision: Decision) -> None:
+        """Take in a decision that was acted on."""
+        share, chosen, request = decision.share, decision.chosen, decision.request
+        if chosen is None:
+            return
+        if share.wanted is not None:
+            went = chosen.tier == decision.prediction.tiers[0]
+            self._traffic.record(share.misroute_usd, wanted=share.wanted, went=went)
+        self._recent.decided(
+            request.decision_id, request.kind, weighing.conversation, chosen.deployment, request.input_tokens
+        )
+
+    def finished(self, outcome: Outcome) -> None:
+        """Take in how a dispatched request ended."""
+        self.tables.record(outcome)
+        self._recent.finished(outcome)
 
     def _only(self, model: str) -> frozenset[str]:
         if model == AUTO:
@@ -82,14 +120,59 @@ class Weigher:
             )
         return frozenset(row.name for row in rows)
 
-    def _request(self, weighing: Weighing, only: frozenset[str]) -> RoutingRequest:
-        prior = self._expected_output_tokens
-        allowed = weighing.output_tokens
+    def _request(
+        self, weighing: Weighing, only: frozenset[str], limits: Limits, prediction: Prediction
+    ) -> RoutingRequest:
+        kind = _kind(weighing, prediction)
+        expected, allowed = self._recent.lengths.expected(kind), weighing.output_tokens
+        assumed = self._recent.lengths.assumed_tokens
         return RoutingRequest(
             decision_id=f"dec_{secrets.token_hex(12)}",
             input_tokens=weighing.input_tokens,
-            expected_output_tokens=prior if allowed is None else min(prior, allowed),
-            reserved_output_tokens=prior if allowed is None else allowed,
-            limits=weighing.limits,
+            expected_output_tokens=expected if allowed is None else min(expected, allowed),
+            reserved_output_tokens=max(expected, assumed) if allowed is None else allowed,
+            limits=limits,
             only=only,
+            day=datetime.now(UTC).date(),
+            kind=kind,
+            last_turn=self._recent.last_turn(weighing.conversation) if weighing.goes_on else None,
         )
+
+    def _limits(self, weighing: Weighing) -> Limits:
+        asked = self._resolved(weighing.limits)
+        if weighing.caller is None:
+            return asked
+        return tightest([asked, weighing.caller.limits], self.rollout.tiers)
+
+    def _resolved(self, limits: Limits) -> Limits:
+        """Return the limits with deployments for models; raise InvalidRequest on a word that nobody knows."""
+        for param in ("minimum_tier", "maximum_tier"):
+            tier = getattr(limits, param)
+            if tier is not None and tier not in self.rollout.tiers:
+                known = ", ".join(self.rollout.tiers)
+                raise InvalidRequest(f"{param}: {tier!r} is not a tier. Known: {known}.", param=param)
+        if limits.allow is None and not limits.deny and not limits.pin:
+            return limits
+        return replace(
+            limits,
+            allow=None if limits.allow is None else frozenset(self._named(sorted(limits.allow), "allow")),
+            deny=frozenset(self._named(sorted(limits.deny), "deny")),
+            pin=self._named(limits.pin, "pin"),
+        )
+
+    def _named(self, names: Iterable[str], param: str) -> tuple[str, ...]:
+        """Return the deployments behind names; one that is unknown is refused, lest a denial be void."""
+        found: dict[str, None] = {}
+        for name in names:
+            rows = self.catalog.named(name)
+            if not rows:
+                known = ", ".join(sorted(self.catalog.deployments))
+                raise InvalidRequest(f"{param}: {name!r} is not in the catalog. Known: {known}.", param=param)
+            found.update(dict.fromkeys(row.name for row in rows))
+        return tuple(found)
+
+
+def _kind(weighing: Weighing, prediction: Prediction) -> str:
+    """Name the kind of prompt whose answers are alike in length: by required tier, shape and size."""
+    size = next((word for word, most in _SIZES if weighing.input_tokens <= most), "long")
+    return f"{prediction.required_tier}/{weighing.shape}/{size}"

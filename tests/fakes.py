@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,38 @@ HELLO = {
 }
 
 
+def answering(message: dict[str, Any], finish: str = "stop", **extra: Any) -> Reply:
+    """Return a whole answer with this message."""
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": None} | message,
+        "finish_reason": finish,
+    }
+    return Reply((json.dumps(HELLO | {"choices": [choice]} | extra).encode(),))
+
+
+def calling(*calls: tuple[str, str, str]) -> list[dict[str, Any]]:
+    """Return tool calls of (id, name, arguments)."""
+    return [
+        {"id": identity, "type": "function", "function": {"name": name, "arguments": arguments}}
+        for identity, name, arguments in calls
+    ]
+
+
+def calling_in_chunks(*calls: tuple[str, str, str]) -> list[bytes]:
+    """Return the chunks in which a provider streams these calls, each cut in the middle of its arguments."""
+    chunks = [chunk({"role": "assistant", "content": None})]
+    for place, (identity, name, arguments) in enumerate(calls):
+        half = len(arguments) // 2
+        opened = {"name": name, "arguments": ""}
+        chunks.append(
+            chunk({"tool_calls": [{"index": place, "id": identity, "type": "function", "function": opened}]})
+        )
+        for piece in (arguments[:half], arguments[half:]):
+            chunks.append(chunk({"tool_calls": [{"index": place, "function": {"arguments": piece}}]}))
+    return [*chunks, chunk({}, "tool_calls"), USAGE_CHUNK, b"[DONE]"]
+
+
 @dataclass(frozen=True)
 class Reply:
     """One scripted answer: `pieces` are sent one by one, `pause_s` apart; then `then` happens.
@@ -80,11 +112,17 @@ def streaming(*pieces: bytes, then: str = "end", pause_s: float = 0.0) -> Reply:
     return Reply(pieces or (HELLO_STREAM,), 200, {"content-type": "text/event-stream"}, pause_s, then)
 
 
-class FakeProvider:
-    """Answers each request with the next scripted reply, the last one for ever; keeps what it was sent."""
+Scripted = Reply | Callable[[dict[str, Any]], Reply]
 
-    def __init__(self, *script: Reply) -> None:
-        self._script = list(script) or [Reply()]
+
+class FakeProvider:
+    """Answers each request with the next scripted reply, the last one for ever; keeps what it was sent.
+
+    A function in the script makes its reply from the body that was sent.
+    """
+
+    def __init__(self, *script: Scripted) -> None:
+        self._script: list[Scripted] = list(script) or [Reply()]
         self.requests: list[dict[str, Any]] = []
         self.connections = 0
         self.hung_up = threading.Event()
@@ -103,6 +141,19 @@ class FakeProvider:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
+
+    def plays(self, *script: Scripted) -> FakeProvider:
+        """Start a new script, and forget what was sent so far."""
+        self._script = list(script) or [Reply()]
+        self.requests.clear()
+        return self
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """Return the body of the only request of this script."""
+        (request,) = self.requests
+        body: dict[str, Any] = request["body"]
+        return body
 
     @property
     def base_url(self) -> str:
@@ -140,7 +191,8 @@ class FakeProvider:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.requests.append({"line": first, "headers": headers, "body": json.loads(body or b"null")})
-        reply = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        scripted = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        reply = scripted if isinstance(scripted, Reply) else scripted(self.requests[-1]["body"])
         writer.write(_head(reply))
         for piece in reply.pieces:
             writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))

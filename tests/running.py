@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ MAX_BODY_BYTES = 3_000_000
 _QUICK: dict[str, dict[str, Any]] = {
     "server": {"max_body_bytes": MAX_BODY_BYTES, "shutdown_grace_s": 2},
     "log": {"flush_interval_ms": 20},
-    "dispatch": {"demo_speed": 10_000},
+    "dispatch": {"demo_speed": 10_000, "retry_wait_ms": 0},
 }
 
 
@@ -83,6 +83,14 @@ class Served:
     def printed(self) -> str:
         """Return what the process has printed so far, on both outputs."""
         return "".join((self.folder / name).read_text() for name in ("stdout", "stderr"))
+
+    @staticmethod
+    def wait_for(happened: Callable[[], object]) -> None:
+        """Wait until something has come about, as what is written behind a queue does."""
+        deadline = time.monotonic() + 10.0
+        while not happened():
+            assert time.monotonic() < deadline, "it never came about"
+            time.sleep(0.02)
 
     def post(self, path: str, body: Any, **headers: str) -> tuple[int, dict[str, Any]]:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import classify, service, tools
+from tests.benchmarks import classify, service, soak, tools
 from tests.benchmarks.children import stub
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.plan import Plan
@@ -41,3 +41,7 @@ def test_a_figure_above_its_bar_is_marked_and_one_below_is_not() -> None:
     assert slow.verdict.endswith("MISSED")
     assert slow.ratios == pytest.approx((5, 7, 9))
     assert Figure("start", "import", "s", (0.5,), at_most=0.6).verdict.endswith("ok")
+
+
+def test_a_soak_finds_that_nothing_hangs_and_that_every_request_is_in_the_log(capsys) -> None:
+    assert soak.run(0.04, streams=20) == 0, capsys.readouterr().out

@@ -2,100 +2,45 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
-from typing import Any, TypeVar
-
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
-from serving.answer import Answer
+from serving.api.answering import answered
 from serving.api.context import context_of
 from serving.api.schemas import ChatBody, checked, decode
 from serving.api.weighing import from_chat
+from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Call
-from serving.gateway import DECISION_ID_HEADER
-
-Result = TypeVar("Result")
 
 
 async def chat(request: Request) -> Response:
     """Route, dispatch, and pass the answer on; the decision is in the response's headers."""
     context = context_of(request)
-    found = decode(await context.admit(request))
+    raw, asked = await context.admit(request)
+    found = decode(raw)
     body = checked(found, ChatBody)
     wants_usage = bool(body.stream_options and body.stream_options.include_usage)
     call = Call(found, stream=bool(body.stream), wants_usage=wants_usage)
-    weighing = from_chat(body, found, log_text=context.log_text)
-    answer = await _unless_gone(request.receive, context.gateway.chat(weighing, call))
-    if answer is None:
-        return Response(status_code=499)
-    if answer.whole is None:
-        return StreamedAnswer(answer)
-    return Response(answer.whole.body, media_type="application/json", headers=_headers(answer))
+    weighing = from_chat(body, found, asked, log_text=context.log_text)
+    return await answered(request, context, weighing, call, PassedOn())
 
 
-class StreamedAnswer(Response):
-    """Sends events as they come; a caller who leaves ends the provider's side at once."""
+class PassedOn:
+    """OpenAI's chat completions, which is what adapters give: everything goes on as it came."""
 
-    media_type = "text/event-stream"
+    def whole(self, body: bytes, decision_id: str) -> bytes:
+        """Return the body."""
+        return body
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(headers=_headers(answer) | {"cache-control": "no-cache"})
-        # the length of a stream is not known
-        self.raw_headers = [row for row in self.raw_headers if row[0] != b"content-length"]
-        self._answer = answer
+    def begin(self, decision_id: str) -> None:
+        """Nothing has to be known."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the stream, or as much of it as the caller stays for."""
-        try:
-            await _unless_gone(receive, self._send(send))
-        finally:
-            await asyncio.shield(self._answer.close())
+    def piece(self, events: bytes) -> bytes:
+        """Return the events."""
+        return events
 
-    async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async for event in self._answer.events():
-            await send({"type": "http.response.body", "body": event, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _unless_gone(receive: Receive, work: Awaitable[Result]) -> Result | None:
-    """Return what the work returns, or None after cancelling it because the caller hung up."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_gone(receive))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        working.cancel()
-        await asyncio.wait({working})
-        return None
-    finally:
-        leaving.cancel()
-        working.cancel()
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def _headers(answer: Answer) -> dict[str, str]:
-    decision = answer.decided.decision
-    prediction = decision.prediction
-    headers: dict[str, Any] = {
-        DECISION_ID_HEADER: decision.request.decision_id,
-        "x-weighbridge-deployment": answer.deployment,
-        "x-weighbridge-required-tier": prediction.required_tier,
-        "x-weighbridge-reason": decision.reason,
-        "x-weighbridge-attempts": len(answer.attempts),
-        "x-weighbridge-decide-ms": f"{answer.decided.decide_ms:.3f}",
-    }
-    row = next((row for row in decision.ranking if row.deployment == answer.deployment), None)
-    if row is not None:
-        headers["x-weighbridge-tier"] = row.tier
-        if row.token_cost_usd is not None:
-            headers["x-weighbridge-expected-cost-usd"] = f"{row.token_cost_usd:.8f}"
-    return {name: str(value) for name, value in headers.items()}
+    def failure(self, error: ProviderError) -> bytes:
+        """End a stream that broke in the middle as OpenAI does: an `error` object, which SDKs raise."""
+        told = {"message": error.message, "type": "upstream_error", "param": None, "code": error.kind}
+        return b"data: " + msgspec.json.encode({"error": told}) + b"\n\n"

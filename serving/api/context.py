@@ -8,6 +8,7 @@ from typing import cast
 from starlette.requests import Request
 
 from serving.api import body
+from serving.api.asked import Asked, given_in
 from serving.api.auth import Keys
 from serving.gateway import Gateway
 
@@ -21,10 +22,11 @@ class Context:
     max_body_bytes: int
     log_text: bool
 
-    async def admit(self, request: Request) -> bytes:
-        """Check the caller's key, then read the body within its limit."""
-        self.keys.check(request)
-        return await body.read(request, self.max_body_bytes)
+    async def admit(self, request: Request) -> tuple[bytes, Asked]:
+        """Check the caller's key, then read the body within its limit; return it with what else is asked."""
+        caller = self.keys.check(request)
+        raw = await body.read(request, self.max_body_bytes)
+        return raw, Asked(caller, given_in(request.scope["headers"]))
 
 
 def context_of(request: Request) -> Context:

@@ -18,7 +18,8 @@ from serving.records import Feedback
 async def feedback(request: Request) -> Response:
     """Store the feedback against its decision; 404 where there is no such decision."""
     context = context_of(request)
-    body = checked(decode(await context.admit(request)), FeedbackBody)
+    raw, _ = await context.admit(request)
+    body = checked(decode(raw), FeedbackBody)
     if body.score is None and body.label is None:
         raise InvalidRequest("score: send a score from 0 to 1, a label, or both.", param="score")
     given = Feedback(

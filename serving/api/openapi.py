@@ -6,9 +6,12 @@ from typing import Any
 
 import msgspec
 
+from serving.api.anthropic.bodies import CountBody, MessagesBody
+from serving.api.embeddings import EmbeddingsBody
+from serving.api.openai_responses.bodies import ResponsesBody
 from serving.api.schemas import ChatBody, FeedbackBody, RouteBody
 
-_BODIES = (RouteBody, ChatBody, FeedbackBody)
+_BODIES = (RouteBody, ChatBody, ResponsesBody, MessagesBody, CountBody, EmbeddingsBody, FeedbackBody)
 _REFERENCE = "#/components/schemas/{name}"
 
 # path: method, summary, body, what 200 (or 202) holds
@@ -21,6 +24,16 @@ _OPERATIONS: tuple[tuple[str, str, str, type | None, str], ...] = (
         ChatBody,
         "OpenAI's answer, whole or as server-sent events; the decision is in x-weighbridge-* headers",
     ),
+    ("/v1/responses", "post", "The same as a response", ResponsesBody, "OpenAI's response, or its events"),
+    (
+        "/v1/messages",
+        "post",
+        "The same in Anthropic's shape",
+        MessagesBody,
+        "Anthropic's message, or its events",
+    ),
+    ("/v1/messages/count_tokens", "post", "Estimate a prompt's tokens", CountBody, "`input_tokens`"),
+    ("/v1/embeddings", "post", "Pass to a named deployment", EmbeddingsBody, "OpenAI's list of vectors"),
     ("/v1/models", "get", "List what `model` may name", None, "OpenAI's list of models"),
     ("/feedback", "post", "Say what an answer was worth", FeedbackBody, "The id of the feedback"),
     ("/healthz", "get", "Is the process alive?", None, "Yes"),

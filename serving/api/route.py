@@ -15,9 +15,10 @@ from serving.routing.explanation import as_dict
 async def route(request: Request) -> Response:
     """Weigh the prompt, decide, and answer with the whole explanation."""
     context: Context = context_of(request)
-    found = decode(await context.admit(request))
+    raw, asked = await context.admit(request)
+    found = decode(raw)
     body = checked(found, RouteBody)
-    decided = context.gateway.route(from_route(body, found, log_text=context.log_text))
+    decided = context.gateway.route(from_route(body, found, asked, log_text=context.log_text))
     answer = as_dict(decided.decision)
     answer["decide_ms"] = round(decided.decide_ms, 4)
     return Response(msgspec.json.encode(answer), media_type="application/json")

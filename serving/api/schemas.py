@@ -24,13 +24,24 @@ _WORDS = {"role": get_args(Role), "label": get_args(Label), "source": get_args(S
 
 
 class LimitsBody(Struct, forbid_unknown_fields=True):
-    """Hard limits of one request; what is left out is not limited."""
+    """What one request may cost, must be able to do, and who may answer it; what is left out is not limited.
+
+    Each field is also a header: `x-weighbridge-max-cost-usd: 0.01`, lists with commas.
+    """
 
     max_cost_usd: Positive | None = None
     max_latency_ms: Positive | None = None
+    max_first_token_ms: Positive | None = None
     quality_floor: Share | None = None
+    cost_versus_quality: Share | None = None
+    minimum_tier: Name | None = None
+    maximum_tier: Name | None = None
     capabilities: list[Name] = []
     compliance: list[Name] = []
+    allow: list[Name] | None = None
+    deny: list[Name] = []
+    pin: list[Name] = []
+    conversation: Name | None = None
 
 
 class ImageUrl(Struct):
@@ -61,20 +72,16 @@ class Message(Struct):
 Messages = Annotated[list[Message], Meta(min_length=1, max_length=10_000)]
 
 
-class RouteBody(Struct, forbid_unknown_fields=True):
+class RouteBody(LimitsBody, forbid_unknown_fields=True):
     """`POST /route`: `messages` or `prompt`, and the limits."""
 
     messages: Messages | None = None
     prompt: Annotated[str, Meta(min_length=1)] | None = None
     model: Name = "auto"
     tools: list[dict[str, Any]] | None = None
+    parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
     max_output_tokens: Annotated[int, Meta(gt=0)] | None = None
-    max_cost_usd: Positive | None = None
-    max_latency_ms: Positive | None = None
-    quality_floor: Share | None = None
-    capabilities: list[Name] = []
-    compliance: list[Name] = []
 
 
 class StreamOptions(Struct):
@@ -91,7 +98,9 @@ class ChatBody(Struct):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     tools: list[dict[str, Any]] | None = None
+    parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
+    modalities: list[str] | None = None
     max_tokens: Annotated[int, Meta(gt=0)] | None = None
     max_completion_tokens: Annotated[int, Meta(gt=0)] | None = None
     weighbridge: LimitsBody | None = None

@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 
+from serving.api.asked import Asked
+from serving.api.conversation import conversation_key, goes_on
 from serving.api.schemas import ChatBody, LimitsBody, Message, Part, RouteBody
 from serving.errors import InvalidRequest
-from serving.routing.request import Limits, estimate_tokens
+from serving.routing.request import estimate_tokens
 from serving.weigher import Weighing
 
 # What OpenAI charges for the framing of a message, and about what an image of middling size costs.
@@ -26,7 +28,7 @@ _PARTS: dict[str, tuple[str, str | None]] = {
 }
 
 
-def from_route(body: RouteBody, found: dict[str, Any], *, log_text: bool) -> Weighing:
+def from_route(body: RouteBody, found: dict[str, Any], asked: Asked, *, log_text: bool) -> Weighing:
     """Return what `POST /route` asks to weigh; raise InvalidRequest where it names no prompt, or two."""
     if (body.messages is None) == (body.prompt is None):
         raise InvalidRequest("messages: send either messages or prompt, one of them.", param="messages")
@@ -40,21 +42,33 @@ def from_route(body: RouteBody, found: dict[str, Any], *, log_text: bool) -> Wei
         body.model,
         prompt | _extras(found),
         messages,
+        asked,
         limits=body,
         output_tokens=body.max_output_tokens,
+        parallel_tools=body.parallel_tool_calls,
         log_text=log_text,
     )
 
 
-def from_chat(body: ChatBody, found: dict[str, Any], *, log_text: bool) -> Weighing:
-    """Return what a chat completion asks to weigh."""
+def from_chat(
+    body: ChatBody,
+    found: dict[str, Any],
+    asked: Asked,
+    *,
+    log_text: bool,
+    endpoint: str = "/v1/chat/completions",
+) -> Weighing:
+    """Return what a chat completion asks to weigh; `endpoint` is where it came in."""
     return _weighing(
-        "/v1/chat/completions",
+        endpoint,
         body.model,
         {"messages": found["messages"]} | _extras(found),
         body.messages,
+        asked,
         limits=body.weighbridge or LimitsBody(),
         output_tokens=body.max_completion_tokens or body.max_tokens,
+        parallel_tools=body.parallel_tool_calls,
+        speaks="audio" in (body.modalities or ()),
         log_text=log_text,
     )
 
@@ -64,13 +78,16 @@ def _weighing(
     model: str,
     prompt: dict[str, Any],
     messages: list[Message],
+    asked: Asked,
     *,
-    limits: LimitsBody | RouteBody,
+    limits: LimitsBody,
     output_tokens: int | None,
+    parallel_tools: bool | None,
+    speaks: bool = False,
     log_text: bool,
 ) -> Weighing:
     texts: list[str] = []
-    needs = set(limits.capabilities)
+    needs: set[str] = set()
     attachments = 0
     for part, need in _parts(messages):
         texts.append(part)
@@ -81,22 +98,26 @@ def _weighing(
     if prompt.get("tools"):
         needs.add("tools")
         described = msgspec.json.encode(prompt["tools"])
+        if parallel_tools:
+            needs.add("parallel_tools")
+    if speaks:
+        needs.add("audio")
     if (prompt.get("response_format") or {}).get("type") == "json_schema":
         needs.add("json_schema")
     tokens = estimate_tokens("\n".join(texts)) + len(described) // 4
+    # first: it completes the body's limits from the headers
+    hard = asked.limits(limits, needs)
     return Weighing(
         endpoint=endpoint,
         model=model,
         prompt=prompt,
         input_tokens=tokens + _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_ATTACHMENT * attachments,
         output_tokens=output_tokens,
-        limits=Limits(
-            max_cost_usd=limits.max_cost_usd,
-            max_latency_ms=limits.max_latency_ms,
-            quality_floor=limits.quality_floor,
-            capabilities=frozenset(needs),
-            compliance=frozenset(limits.compliance),
-        ),
+        limits=hard,
+        caller=asked.caller,
+        conversation=conversation_key(messages, limits.conversation, asked.caller),
+        goes_on=goes_on(messages, limits.conversation),
+        shape=next((word for word in ("tools", "json_schema") if word in needs), "text"),
         logged_text=msgspec.json.encode(prompt["messages"]).decode() if log_text else None,
     )
 

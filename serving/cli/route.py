@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from serving.api.asked import NOTHING_ASKED
 from serving.api.schemas import RouteBody, checked
 from serving.api.weighing import from_route
 from serving.app import build_weigher
@@ -23,9 +24,16 @@ from serving.settings import load_settings
 @click.option("--model", default="auto", show_default=True, help="auto, or a deployment by name.")
 @click.option("--max-cost-usd", type=float, help="Reject what is expected to cost more.")
 @click.option("--max-latency-ms", type=float, help="Reject what is expected to take longer.")
+@click.option("--max-first-token-ms", type=float, help="Reject what is expected to start later.")
 @click.option("--quality-floor", type=float, help="Reject what is expected to be worse (0-1).")
 @click.option("--capability", "capabilities", multiple=True, help="Must be able to, e.g. tools. Repeatable.")
 @click.option("--compliance", multiple=True, help="Must be cleared for, e.g. gdpr. Repeatable.")
+@click.option("--minimum-tier", help="Reject deployments of a lower tier.")
+@click.option(
+    "--cost-versus-quality", type=float, help="The dial: 0 least money, 0.5 the policy, 1 best answer."
+)
+@click.option("--allow", multiple=True, help="Only these deployments. Repeatable.")
+@click.option("--deny", multiple=True, help="Not this deployment. Repeatable.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings; default ./weighbridge.toml.")
 def route(prompt: str, as_json: bool, config: Path | None, **options: object) -> None:
     """Weigh PROMPT (- reads standard input) and print which deployment would answer, and why.
@@ -39,7 +47,7 @@ def route(prompt: str, as_json: bool, config: Path | None, **options: object) ->
     try:
         settings = load_settings(config, os.environ)
         found = {"prompt": text, **found}
-        weighing = from_route(checked(found, RouteBody), found, log_text=False)
+        weighing = from_route(checked(found, RouteBody), found, NOTHING_ASKED, log_text=False)
         decision = build_weigher(settings, os.environ).weigh(weighing).decision
     except WeighbridgeError as error:
         raise click.ClickException(error.message) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import click
 from serving.errors import ConfigurationError
 from serving.routing.catalog import Catalog, Deployment
 from serving.settings import Settings, build_catalog, build_policy, load_settings, server_keys, switched_off
-from serving.settings.advice import advice
+from serving.settings.advice import advice, ended
 from serving.settings.template import template
 
 
@@ -50,9 +51,11 @@ def check(config: Path | None) -> None:
         raise click.ClickException(error.message) from None
     version, problems = _classifier(settings)
     problems += _log(settings)
+    day = datetime.now(UTC).date()
+    problems += ended(settings, day)
     for line in [*_in_force(settings, version, len(keys)), *_deployments(settings, catalog)]:
         click.echo(line)
-    for sentence in advice(settings, catalog, has_server_keys=bool(keys)):
+    for sentence in advice(settings, catalog, has_server_keys=bool(keys), day=day):
         click.secho(f"warning: {sentence}", fg="yellow")
     for sentence in problems:
         click.secho(f"problem: {sentence}", fg="red")
@@ -89,7 +92,7 @@ def _deployments(settings: Settings, catalog: Catalog) -> list[str]:
 
 def _told(row: Deployment) -> str:
     prices = (row.usd_per_million_input, row.usd_per_million_output)
-    priced = "/".join("?" if price is None else f"${price:g}" for price in prices)
+    priced = "/".join("?" if price is None else f"${float(price):g}" for price in prices)
     window = "?" if row.context_window_tokens is None else f"{row.context_window_tokens:,}"
     only = " (only by name)" if row.by_name_only else ""
     return f"{priced} per million tokens in/out, window {window}{only}"

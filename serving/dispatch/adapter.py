@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from serving.dispatch.completion import Call, Stream, Whole
 from serving.routing.catalog import Deployment
@@ -46,3 +46,11 @@ class Adapter(Protocol):
 
     async def close(self) -> None:
         """Release what is open."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """An adapter that makes embeddings as well."""
+
+    async def embed(self, deployment: Deployment, call: Call) -> Whole:
+        """Return the vectors as OpenAI writes them, or raise ProviderError."""

@@ -14,12 +14,14 @@ class Call:
     """A chat completion request as the caller sent it: `body` is the decoded OpenAI object.
 
     `wants_usage` says that the caller asked for a usage chunk at the end of the stream; adapters
-    ask the provider for it in any case and drop it where it was not wanted.
+    ask the provider for it in any case and drop it where it was not wanted. `embeds` says that the body
+    is one of `/v1/embeddings`.
     """
 
     body: dict[str, Any]
     stream: bool
     wants_usage: bool = False
+    embeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class Dispatched:
     """What the dispatcher hands back: which deployment answers, and every attempt before it.
 
     Exactly one of `whole` and `stream` is set. For a stream the first event has been received and waits;
-    it came `first_token_ms` after the dispatch began, failed attempts included.
+    it came `first_token_ms` after the dispatch began, failed attempts included. `hedged` names deployments
+    that were asked beside the one that answers, and must be paid for what they had read by then.
     """
 
     deployment: str
@@ -63,3 +66,4 @@ class Dispatched:
     first_token_ms: float | None = None
     whole: Whole | None = None
     stream: Stream | None = None
+    hedged: tuple[str, ...] = ()

@@ -7,13 +7,16 @@ import logging
 import math
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-from serving.dispatch.adapter import Adapter, ProviderError
+from serving.dispatch.adapter import Adapter, Embedder, ProviderError
 from serving.dispatch.completion import Call, Dispatched, Stream, Whole
+from serving.dispatch.trip import Hops, Patience, Trip
 from serving.errors import WeighbridgeError
 from serving.records import Attempt, Usage
 from serving.routing.catalog import Deployment
+
+__all__ = ["DispatchCancelled", "DispatchFailed", "Dispatcher", "Patience"]
 
 _log = logging.getLogger(__name__)
 
@@ -69,53 +72,77 @@ class DispatchCancelled(asyncio.CancelledError):
         self.attempts = tuple(attempts)
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How many deployments are tried, and how long all of them together may take."""
-
-    max_attempts: int = 3
-    total_ms: float = 120_000
-
-
 class Dispatcher:
     """Sends a call to the first deployment of a ranking that answers."""
 
-    def __init__(self, adapters: Mapping[str, Adapter], patience: Patience = Patience()) -> None:
+    def __init__(self, adapters: Mapping[str, Adapter], patience: Patience | None = None) -> None:
         self._adapters = adapters
-        self._patience = patience
+        self._patience = patience or Patience()
 
-    async def dispatch(self, ranking: Sequence[Deployment], call: Call) -> Dispatched:
+    async def dispatch(
+        self, ranking: Sequence[Deployment], call: Call, hops: Hops | None = None
+    ) -> Dispatched:
         """Return the first answer; raise DispatchFailed where there is none, or the error is the caller's."""
-        attempts: list[Attempt] = []
-        errors: list[ProviderError] = []
-        begun_s = time.perf_counter()
-        due_s = begun_s + self._patience.total_ms / 1000.0
-        for deployment in ranking[: self._patience.max_attempts]:
-            started_s = time.perf_counter()
-            if started_s >= due_s:
-                break
-            try:
-                found = await self._attempt(deployment, call, due_s)
-            except asyncio.CancelledError:
-                attempts.append(Attempt(deployment.name, "cancelled", _ms_since(started_s)))
-                raise DispatchCancelled(attempts) from None
-            if not isinstance(found, ProviderError):
-                attempts.append(Attempt(deployment.name, "ok", _ms_since(started_s)))
-                return _handed_back(deployment, attempts, found, begun_s)
-            errors.append(found)
-            attempts.append(Attempt(deployment.name, "error", _ms_since(started_s), found.kind, found.status))
-            if not found.retryable:
-                break
-        raise DispatchFailed(attempts, errors or [_NOBODY_ASKED])
+        trip = Trip(ranking, call, self._patience, hops)
+        try:
+            while (hop := trip.next()) is not None:
+                if hop.wait_s:
+                    await asyncio.sleep(hop.wait_s)
+                after_ms = trip.hedge_after_ms(hop.deployment)
+                answer = await (
+                    self._alone(trip, hop.deployment)
+                    if after_ms is None
+                    else self._hedged(trip, hop.deployment, after_ms / 1000.0)
+                )
+                if answer is not None:
+                    return answer
+        except asyncio.CancelledError:
+            raise DispatchCancelled(trip.attempts) from None
+        raise DispatchFailed(trip.attempts, trip.errors or [_NOBODY_ASKED])
 
     async def close(self) -> None:
         """Close every adapter."""
         for adapter in self._adapters.values():
             await adapter.close()
 
-    async def _attempt(
-        self, deployment: Deployment, call: Call, due_s: float
-    ) -> Whole | _Started | ProviderError:
+    async def _alone(self, trip: Trip, deployment: Deployment) -> Dispatched | None:
+        started_s = time.perf_counter()
+        try:
+            found = await self._attempt(deployment, trip.call, trip.due_s)
+        except asyncio.CancelledError:
+            trip.ended(deployment, started_s, "cancelled")
+            raise
+        return _taken(trip, deployment, started_s, found)
+
+    async def _hedged(self, trip: Trip, first: Deployment, after_s: float) -> Dispatched | None:
+        """Ask a second deployment where the first is late, and take whoever has the first byte first."""
+        racing = {self._started(trip, first): (first, time.perf_counter())}
+        beside: list[str] = []
+        try:
+            await asyncio.wait(racing, timeout=after_s)
+            second = None if any(task.done() for task in racing) else trip.next_fresh()
+            if second is not None:
+                racing[self._started(trip, second.deployment)] = (second.deployment, time.perf_counter())
+            while racing:
+                done, _ = await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)
+                task = done.pop()
+                deployment, started_s = racing.pop(task)
+                found = task.result()
+                if not isinstance(found, ProviderError):
+                    beside = await _given_up(trip, racing)
+                    answer = _taken(trip, deployment, started_s, found)
+                    return replace(answer, hedged=tuple(beside)) if answer else None
+                trip.failed(deployment, started_s, found)
+                if not found.retryable:
+                    return None
+            return None
+        finally:
+            await _given_up(trip, racing)
+
+    def _started(self, trip: Trip, deployment: Deployment) -> asyncio.Task[Found]:
+        return asyncio.ensure_future(self._attempt(deployment, trip.call, trip.due_s))
+
+    async def _attempt(self, deployment: Deployment, call: Call, due_s: float) -> Found:
         """Ask one deployment; a failure of any sort is returned as the error it stands for."""
         limit = asyncio.timeout(due_s - time.perf_counter())
         try:
@@ -133,6 +160,8 @@ class Dispatcher:
 
     async def _ask(self, deployment: Deployment, call: Call, due_s: float) -> Whole | _Started:
         adapter = self._adapters[deployment.adapter]
+        if call.embeds:
+            return await _embedded(adapter, deployment, call)
         if not call.stream:
             return await adapter.complete(deployment, call)
         stream = _Started(await adapter.stream(deployment, call), due_s)
@@ -176,12 +205,39 @@ class _Started:
         await self._stream.close()
 
 
-def _handed_back(
-    deployment: Deployment, attempts: list[Attempt], found: Whole | _Started, begun_s: float
-) -> Dispatched:
+async def _embedded(adapter: Adapter, deployment: Deployment, call: Call) -> Whole:
+    if not isinstance(adapter, Embedder):
+        told = f"{deployment.name}: the adapter {deployment.adapter!r} makes no embeddings."
+        raise ProviderError("invalid_request", told, status=400, retryable=False)
+    return await adapter.embed(deployment, call)
+
+
+Found = Whole | _Started | ProviderError
+
+
+def _taken(trip: Trip, deployment: Deployment, started_s: float, found: Found) -> Dispatched | None:
+    """Note how an attempt ended, and return its answer where it has one."""
+    if isinstance(found, ProviderError):
+        trip.failed(deployment, started_s, found)
+        return None
+    trip.ended(deployment, started_s, "ok")
     if isinstance(found, _Started):
-        return Dispatched(deployment.name, attempts, _ms_since(begun_s), stream=found)
-    return Dispatched(deployment.name, attempts, whole=found)
+        return Dispatched(deployment.name, trip.attempts, _ms_since(trip.begun_s), stream=found)
+    return Dispatched(deployment.name, trip.attempts, whole=found)
+
+
+async def _given_up(trip: Trip, racing: dict[asyncio.Task[Found], tuple[Deployment, float]]) -> list[str]:
+    """End the attempts that nobody waits for any more; return whose they were."""
+    names: list[str] = []
+    while racing:
+        task, (deployment, started_s) = racing.popitem()
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled() and isinstance(found := task.result(), _Started):
+            await found.close()
+        trip.ended(deployment, started_s, "cancelled")
+        names.append(deployment.name)
+    return names
 
 
 def _overdue() -> ProviderError:

@@ -1,4 +1,9 @@
-"""What a provider's refusal means: its status first, then OpenAI's error code, its message last."""
+"""What a provider's refusal means: its status first, then the error's own code, its message last.
+
+Read by structure, whoever sent it: OpenAI's `error` object, Anthropic's
+(platform.claude.com/docs/en/api/errors), Google's (cloud.google.com/apis/design/errors), a bare message as
+Mistral and vLLM send it, or a `detail`.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +35,41 @@ _BY_STATUS: dict[int, tuple[str, bool]] = {
     504: ("timeout", True),
     529: ("overloaded", True),
 }
-_BY_CODE = {
-    "context_length_exceeded": "context_length",
-    "content_filter": "content_filter",
-    "content_policy_violation": "content_filter",
+# An error's code, status or reason that says more than the HTTP status: the kind, and whether to go on.
+_BY_CODE: dict[str, tuple[str, bool]] = {
+    "context_length_exceeded": ("context_length", False),
+    # Azure: learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter
+    "content_filter": ("content_filter", False),
+    "content_policy_violation": ("content_filter", False),
+    # DashScope: alibabacloud.com/help/en/model-studio/error-code
+    "data_inspection_failed": ("content_filter", False),
+    "datainspectionfailed": ("content_filter", False),
+    # Groq answers 413 where a request alone is over the limit of a minute: console.groq.com/docs/errors
+    "rate_limit_exceeded": ("rate_limit", True),
+    # Google answers 400 for a bad key: ai.google.dev/gemini-api/docs/troubleshooting
+    "api_key_invalid": ("authentication", True),
+    "resource_exhausted": ("rate_limit", True),
 }
+# Refusals that several providers tell apart from other 400s in their message alone.
+_BY_MESSAGE: tuple[tuple[re.Pattern[str], tuple[str, bool]], ...] = (
+    (
+        re.compile(
+            r"maximum context length|context (?:length|window|limit)|prompt is too long|too many tokens"
+            r"|input token count|exceeds the maximum number of tokens|range of input length",
+            re.IGNORECASE,
+        ),
+        ("context_length", False),
+    ),
+    # api-docs.deepseek.com, error codes
+    (re.compile(r"content exists risk", re.IGNORECASE), ("content_filter", False)),
+    # our own account is empty, which the next provider does not share
+    (re.compile(r"credit balance is too low|insufficient balance", re.IGNORECASE), ("permission", True)),
+)
 # How an error inside a stream, which has no status of its own, names what it is.
 _STATUS_BY_NAME = {
     "invalid_request_error": 400,
+    "invalid_argument": 400,
+    "failed_precondition": 400,
     "context_length_exceeded": 400,
     "content_filter": 400,
     "authentication_error": 401,
@@ -47,6 +79,14 @@ _STATUS_BY_NAME = {
     "rate_limit_exceeded": 429,
     "insufficient_quota": 429,
     "overloaded_error": 529,
+    "billing_error": 402,
+    "timeout_error": 504,
+    "unauthenticated": 401,
+    "permission_denied": 403,
+    "not_found": 404,
+    "resource_exhausted": 429,
+    "unavailable": 503,
+    "deadline_exceeded": 504,
 }
 _LONGEST_MESSAGE = 500
 _LONGEST_RETRY_AFTER_S = 86_400.0
@@ -59,22 +99,62 @@ def from_status(
     """Return the error that an answer with this status stands for."""
     error = _error_object(body)
     default = ("invalid_request", False) if 400 <= status < 500 else ("upstream", True)
-    kind, retryable = _BY_STATUS.get(status, default)
-    kind = _BY_CODE.get(str(error.get("code")), kind)
+    kind, retryable = _more_exactly(status, error) or _BY_STATUS.get(status, default)
     message = error.get("message")
     told = message if isinstance(message, str) and message else f"The provider answered {status}."
     return ProviderError(
         kind,
         redacted(told, key),
         status=status,
-        retryable=retryable and kind not in ("context_length", "content_filter"),
-        retry_after_s=retry_after_s(headers),
+        retryable=retryable,
+        retry_after_s=_wait_in(error) if (told_s := retry_after_s(headers)) is None else told_s,
         body={
             name: redacted(str(error[name]), key)
             for name in ("type", "param", "code")
             if isinstance(error.get(name), str | int)
         },
     )
+
+
+def _more_exactly(status: int, error: Mapping[str, Any]) -> tuple[str, bool] | None:
+    """Return what the error says of itself where that is more than its status does."""
+    for told in (error.get("code"), error.get("status"), error.get("type"), *_reasons(error)):
+        found = _BY_CODE.get(told.lower()) if isinstance(told, str) else None
+        if found is not None:
+            return found
+    if status == 403 and _metadata(error).get("reasons"):
+        # moderation: openrouter.ai/docs/api-reference/errors
+        return ("content_filter", False)
+    if status not in (400, 402, 413, 422):
+        return None
+    message = str(error.get("message"))
+    return next((kind for pattern, kind in _BY_MESSAGE if pattern.search(message)), None)
+
+
+def _metadata(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = error.get("metadata")
+    return found if isinstance(found, dict) else {}
+
+
+def _details(error: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = error.get("details")
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def _reasons(error: Mapping[str, Any]) -> list[Any]:
+    return [row.get("reason") for row in _details(error)]
+
+
+def _wait_in(error: Mapping[str, Any]) -> float | None:
+    """Return the wait that Google tells in the body (cloud.google.com/apis/design/errors, RetryInfo)."""
+    for row in _details(error):
+        delay = row.get("retryDelay")
+        if isinstance(delay, str) and delay.endswith("s"):
+            try:
+                return _within_reason(float(delay[:-1]))
+            except ValueError:
+                return None
+    return None
 
 
 def from_event(data: bytes, *, key: str | None = None) -> ProviderError | None:
@@ -87,7 +167,7 @@ def from_event(data: bytes, *, key: str | None = None) -> ProviderError | None:
 
 def _status_in(error: Mapping[str, Any]) -> int:
     for told in (error.get("code"), error.get("status"), error.get("type")):
-        status = _STATUS_BY_NAME.get(told) if isinstance(told, str) else told
+        status = _STATUS_BY_NAME.get(told.lower()) if isinstance(told, str) else told
         if isinstance(status, int) and 400 <= status < 600:
             return status
     return 502
@@ -135,12 +215,29 @@ def _within_reason(seconds: float) -> float | None:
 
 
 def _error_object(body: bytes) -> dict[str, Any]:
-    """Return the `error` object of an answer, or an empty one; some providers send a bare string."""
+    """Return what an answer says of its failure, or an empty object; some providers send a bare string."""
     try:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
-    error = found.get("error") if isinstance(found, dict) else None
+    if isinstance(found, list) and len(found) == 1:
+        # Google wraps the errors of a stream that never began in a list
+        found = found[0]
+    if not isinstance(found, dict):
+        return {}
+    error = found.get("error")
     if isinstance(error, str):
         return {"message": error}
-    return error if isinstance(error, dict) else {}
+    if isinstance(error, dict):
+        return error
+    return _bare(found)
+
+
+def _bare(found: dict[str, Any]) -> dict[str, Any]:
+    """Return an error that is the whole body: a message, or the findings of a validation."""
+    if isinstance(found.get("message"), str) and "choices" not in found:
+        return found
+    detail = found.get("detail")
+    if isinstance(detail, list):
+        detail = "; ".join(str(row.get("msg")) for row in detail if isinstance(row, dict))
+    return {"message": detail} if isinstance(detail, str) and detail else {}

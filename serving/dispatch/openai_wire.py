@@ -51,19 +51,35 @@ def usage_of(body: bytes, key: str | None) -> Usage:
     return usage(found.usage)
 
 
+def seen_usage(body: bytes, key: str | None) -> Usage:
+    """Return the usage of any body that is not an error; raise ProviderError where it is one."""
+    return usage(seen(body, key).usage)
+
+
 def usage(found: Any) -> Usage:
     """Return what a provider counted; an odd count is unknown, never a reason to lose a paid answer.
 
-    >>> usage({"prompt_tokens": 7, "completion_tokens": "two"})
-    Usage(input_tokens=7, output_tokens=None, cached_input_tokens=None)
+    >>> usage({"prompt_tokens": 7, "completion_tokens": "two"}).output_tokens is None
+    True
     """
     if not isinstance(found, dict):
         return Usage()
-    details = found.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    return Usage(_count(found.get("prompt_tokens")), _count(found.get("completion_tokens")), _count(cached))
+    read, said = (
+        inner if isinstance(inner := found.get(name), dict) else {}
+        for name in ("prompt_tokens_details", "completion_tokens_details")
+    )
+    # DeepSeek counts hits beside the prompt's tokens (api-docs.deepseek.com/guides/kv_cache)
+    cached = read.get("cached_tokens", found.get("prompt_cache_hit_tokens"))
+    return Usage(
+        count(found.get("prompt_tokens")),
+        count(found.get("completion_tokens")),
+        count(cached),
+        count(read.get("cache_write_tokens")),
+        count(said.get("reasoning_tokens")),
+    )
 
 
-def _count(value: Any) -> int | None:
+def count(value: Any) -> int | None:
+    """Return a count of tokens, or None where it is no such number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return int(value) if is_number and value >= 0 else None

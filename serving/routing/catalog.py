@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from serving.routing.prices import Prices, picodollars_per_token, usd
+
+RETENTION_TAG = "retention_days"
+_LONGEST_DAYS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """One LLM at one provider in one region: a row of the catalog.
 
-    Prices are US dollars per million tokens. None means *unknown*, never zero or unlimited.
+    Prices are US dollars per million tokens, as they were written; `prices` holds the same exactly, for
+    arithmetic. None means *unknown*, never zero or unlimited.
     `quality[t]` is the expected quality (0–1) of its answers to prompts that require tier `t`.
     `first_token_ms` and `output_tokens_per_second` are priors, until live numbers exist.
+    `retention_days` is how long the provider keeps prompts at most, 0 for not at all.
+    From the day `sunset` on it is not used; `deprecated` and `superseded_by` are told, and change nothing.
+    `dialect` names what is special about the provider, or the generation of the model, to its adapter.
     `by_name_only` is None, or the reason why only a caller who names the deployment gets it.
     """
 
@@ -23,27 +34,69 @@ class Deployment:
     quality: Mapping[str, float]
     base_url: str = ""
     api_key_env: str | None = None
-    usd_per_million_input: float | None = None
-    usd_per_million_output: float | None = None
+    usd_per_million_input: Decimal | float | None = None
+    usd_per_million_output: Decimal | float | None = None
+    usd_per_million_cached_read: Decimal | float | None = None
+    usd_per_million_cached_write: Decimal | float | None = None
+    usd_per_million_reasoning: Decimal | float | None = None
     context_window_tokens: int | None = None
     max_output_tokens: int | None = None
     capabilities: frozenset[str] = frozenset()
     compliance: frozenset[str] = frozenset()
+    retention_days: int | None = None
     first_token_ms: float | None = None
     output_tokens_per_second: float | None = None
+    released: date | None = None
+    deprecated: date | None = None
+    sunset: date | None = None
+    superseded_by: str | None = None
     by_name_only: str | None = None
+    prices: Prices = field(init=False, repr=False, compare=False)
+    dialect: str | None = None
 
-    def cost_usd(self, input_tokens: int, output_tokens: int) -> float | None:
-        """Return the price of a call in dollars, or None where a price is unknown.
+    def __post_init__(self) -> None:
+        """Keep the prices as whole numbers beside what was written."""
+        prices = Prices(
+            input=picodollars_per_token(self.usd_per_million_input),
+            output=picodollars_per_token(self.usd_per_million_output),
+            cached_read=picodollars_per_token(self.usd_per_million_cached_read),
+            cached_write=picodollars_per_token(self.usd_per_million_cached_write),
+            reasoning=picodollars_per_token(self.usd_per_million_reasoning),
+        )
+        object.__setattr__(self, "prices", prices)
 
-        >>> row = Deployment("a", "a", "demo", "economy", {}, usd_per_million_input=1.0,
-        ...                  usd_per_million_output=2.0)
-        >>> row.cost_usd(1_000_000, 500_000)
-        2.0
+    def forgets_within(self, tag: str) -> bool:
+        """Tell whether a tag such as `retention_days<=30` holds; an unknown retention never does.
+
+        >>> row = Deployment("a", "a", "demo", "economy", {}, retention_days=30)
+        >>> row.forgets_within("retention_days<=30"), row.forgets_within("retention_days<=29")
+        (True, False)
         """
-        if self.usd_per_million_input is None or self.usd_per_million_output is None:
-            return None
-        return (input_tokens * self.usd_per_million_input + output_tokens * self.usd_per_million_output) / 1e6
+        name, _, most = tag.partition("<=")
+        if name != RETENTION_TAG or self.retention_days is None or not most.isascii() or not most.isdigit():
+            return False
+        # longer numbers than Python converts are longer than any retention
+        return len(most) > _LONGEST_DAYS or self.retention_days <= int(most)
+
+    def cost_usd(
+        self,
+        input_tokens: int,
+        output_tokens: int,
+        cached_input_tokens: int = 0,
+        cache_write_input_tokens: int = 0,
+        reasoning_tokens: int = 0,
+    ) -> float | None:
+        """Return the price of a call in dollars, or None where a price that it depends on is unknown.
+
+        >>> row = Deployment("a", "a", "demo", "economy", {}, usd_per_million_input=0.1,
+        ...                  usd_per_million_output=0.7)
+        >>> row.cost_usd(3, 3)
+        2.4e-06
+        """
+        cost = self.prices.picodollars(
+            input_tokens, output_tokens, cached_input_tokens, cache_write_input_tokens, reasoning_tokens
+        )
+        return None if cost is None else usd(cost)
 
 
 @dataclass(frozen=True, slots=True)

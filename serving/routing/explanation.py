@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from serving.routing.router import Decision
+from serving.routing.request import RoutingRequest
+from serving.routing.router import Decision, Share
 from serving.routing.scoring import Candidate
 
 
@@ -25,13 +27,36 @@ def as_dict(decision: Decision) -> dict[str, Any]:
             {"deployment": row.deployment, "code": row.code, "reason": row.reason}
             for row in decision.rejected
         ],
+        "conversation": _conversation(decision.request),
+        "kind": decision.request.kind,
         "input_tokens": decision.request.input_tokens,
         "expected_output_tokens": decision.request.expected_output_tokens,
         "quality_floor": decision.quality_floor,
+        "share": _share(decision.share),
         "propensity": decision.propensity,
         "artifact": prediction.artifact,
         "policy": decision.policy_version,
         "snapshot": decision.snapshot_version,
+    }
+
+
+def _conversation(request: RoutingRequest) -> dict[str, Any] | None:
+    turn = request.last_turn
+    return None if turn is None else {"deployment": turn.deployment, "warm_tokens": turn.warm_tokens}
+
+
+def _share(share: Share) -> dict[str, Any]:
+    threshold_usd = share.traffic.threshold_usd
+    return {
+        "cap": share.cap,
+        "decisions": share.traffic.decisions,
+        "share": share.traffic.share,
+        "misroute_usd": share.misroute_usd,
+        "threshold_usd": threshold_usd if math.isfinite(threshold_usd) else None,
+        "has_room": share.traffic.has_room,
+        "is_full": share.traffic.is_full,
+        "wanted": share.wanted,
+        "shifts": share.shifts,
     }
 
 
@@ -45,6 +70,7 @@ def _candidate(row: Candidate) -> dict[str, Any]:
         "token_cost_usd": row.token_cost_usd,
         "waiting_cost_usd": row.waiting_cost_usd,
         "lost_quality_cost_usd": row.lost_quality_cost_usd,
+        "switch_cost_usd": row.switch_cost_usd,
         "total_usd": row.total_usd if known else None,
     }
 
@@ -63,11 +89,22 @@ def as_text(decision: Decision) -> str:
         mark = "   chosen" if place == 0 else ""
         lines.append(f"{row.deployment:<{width}}   {_sum(row)}{mark}")
     lines += [f"{row.deployment:<{width}}   {row.reason}" for row in decision.rejected]
+    if decision.reason == "share_cap":
+        lines += ["", _shifted(decision.share, prediction.tiers[0])]
     return "\n".join(lines)
 
 
 def _sum(row: Candidate) -> str:
     parts = f"${row.waiting_cost_usd:.5f} waiting + ${row.lost_quality_cost_usd:.5f} lost quality"
+    if row.switch_cost_usd:
+        parts += f" + ${row.switch_cost_usd:.5f} switching"
     if row.token_cost_usd is None:
         return f"quality {row.quality:.2f}   price unknown + {parts}"
     return f"quality {row.quality:.2f}   ${row.token_cost_usd:.5f} tokens + {parts} = ${row.total_usd:.5f}"
+
+
+def _shifted(share: Share, lowest: str) -> str:
+    return (
+        f"{lowest} comes last: at most {share.cap:.0%} of the traffic goes there, and this prompt, "
+        f"${share.misroute_usd:.5f} if that is not enough, is among the dearest to misroute"
+    )

@@ -6,11 +6,11 @@ Only a caller who names a deployment may use one whose price or window is unknow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from serving.routing.catalog import Deployment
-from serving.routing.request import RoutingRequest
+from serving.routing.request import Limits, RoutingRequest
 from serving.routing.snapshot import DeploymentState
 
 
@@ -33,18 +33,35 @@ def not_asked_for(request: RoutingRequest, row: Deployment, state: DeploymentSta
     return ("by_name_only", row.by_name_only) if row.by_name_only else None
 
 
+def not_allowed(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:
+    """Reject what a caller, a key or a rule denies, does not allow, or passes over for a pin."""
+    limits = request.limits
+    if row.name in limits.deny:
+        return ("denied", "it is denied")
+    if limits.allow is not None and row.name not in limits.allow:
+        return ("not_allowed", "it is not among the allowed")
+    if limits.pin and row.name not in limits.pin:
+        return ("not_pinned", f"pinned to {', '.join(limits.pin)}")
+    return None
+
+
 def lacks_compliance(
     request: RoutingRequest, row: Deployment, state: DeploymentState
 ) -> tuple[str, str] | None:
     """Reject a deployment that lacks any required tag; a tag it does not state is one it lacks."""
     missing = request.limits.compliance - row.compliance
-    return ("compliance", f"not cleared for {', '.join(sorted(missing))}") if missing else None
+    if not missing:
+        return None
+    lacking = sorted(tag for tag in missing if not row.forgets_within(tag))
+    return ("compliance", f"not cleared for {', '.join(lacking)}") if lacking else None
 
 
 def lacks_capability(
     request: RoutingRequest, row: Deployment, state: DeploymentState
 ) -> tuple[str, str] | None:
     """Reject a deployment that cannot do what the request needs."""
+    if "embeddings" in row.capabilities and "embeddings" not in request.limits.capabilities:
+        return ("capability", "makes embeddings, no answers")
     missing = request.limits.capabilities - row.capabilities
     return ("capability", f"cannot do {', '.join(sorted(missing))}") if missing else None
 
@@ -77,6 +94,14 @@ def output_too_long(
     return None
 
 
+def past_sunset(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:
+    """Reject a deployment from the day on which its provider ends it, also for a caller who names it."""
+    if row.sunset is None or (request.day is not None and request.day < row.sunset):
+        return None
+    instead = f"; {row.superseded_by} follows it" if row.superseded_by else ""
+    return ("sunset", f"its provider ends it on {row.sunset}{instead}")
+
+
 def is_unavailable(
     request: RoutingRequest, row: Deployment, state: DeploymentState
 ) -> tuple[str, str] | None:
@@ -95,9 +120,28 @@ def too_slow(request: RoutingRequest, row: Deployment, state: DeploymentState) -
     return None
 
 
+def starts_too_late(
+    request: RoutingRequest, row: Deployment, state: DeploymentState
+) -> tuple[str, str] | None:
+    """Reject a deployment whose expected time to the first token exceeds the caller's limit."""
+    limit_ms = request.limits.max_first_token_ms
+    if limit_ms is None or state.first_token_ms <= limit_ms:
+        return None
+    return (
+        "first_token",
+        f"expected {state.first_token_ms:,.0f} ms to the first token, at most {limit_ms:,.0f} allowed",
+    )
+
+
+def token_cost_usd(request: RoutingRequest, row: Deployment) -> float | None:
+    """Return the expected price of the tokens: the one quantity that limits and sums go by."""
+    cached = request.cached_input_tokens(row.name) if request.last_turn else 0
+    return row.cost_usd(request.input_tokens, request.expected_output_tokens, cached)
+
+
 def too_dear(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:
     """Reject a deployment whose expected cost exceeds the caller's limit, or whose price is unknown."""
-    cost_usd = row.cost_usd(request.input_tokens, request.expected_output_tokens)
+    cost_usd = token_cost_usd(request, row)
     limit_usd = request.limits.max_cost_usd
     if cost_usd is None:
         return None if request.only and limit_usd is None else ("price", "its price is unknown")
@@ -109,12 +153,15 @@ def too_dear(request: RoutingRequest, row: Deployment, state: DeploymentState) -
 # Order decides which reason is shown where several apply: what protects people comes first.
 FILTERS: tuple[Filter, ...] = (
     not_asked_for,
+    not_allowed,
     lacks_compliance,
+    past_sunset,
     lacks_capability,
     window_too_small,
     output_too_long,
     too_dear,
     too_slow,
+    starts_too_late,
     is_unavailable,
 )
 
@@ -126,3 +173,26 @@ def first_reason(request: RoutingRequest, row: Deployment, state: DeploymentStat
         if found is not None:
             return Rejection(row.name, *found)
     return None
+
+
+def tiers_within(limits: Limits, scale: Sequence[str]) -> frozenset[str] | None:
+    """Return the tiers that may answer, None where any may; none of them where a bound is not on the scale.
+
+    >>> sorted(tiers_within(Limits(minimum_tier="standard"), ("economy", "standard", "premium")))
+    ['premium', 'standard']
+    """
+    low, high = limits.minimum_tier, limits.maximum_tier
+    if low is None and high is None:
+        return None
+    if any(tier is not None and tier not in scale for tier in (low, high)):
+        return frozenset()
+    first = scale.index(low) if low else 0
+    last = scale.index(high) if high else len(scale) - 1
+    return frozenset(scale[first : last + 1])
+
+
+def outside(tiers: frozenset[str] | None, row: Deployment) -> Rejection | None:
+    """Reject a deployment whose tier is not one of those that may answer."""
+    if tiers is None or row.tier in tiers:
+        return None
+    return Rejection(row.name, "tier", f"its tier {row.tier} is outside the bounds that were asked for")

@@ -2,24 +2,101 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Hard limits of one request; None means that the request sets none.
+    """What one request may cost, must be able to do, and who may answer it; None means that nothing is asked.
 
-    `max_latency_ms` is for the whole answer; `quality_floor` (0–1) can raise the policy's, never lower it.
+    All but the dial are hard: `max_latency_ms` is for the whole answer, `max_first_token_ms` for its first
+    token; `quality_floor` (0–1) can raise the policy's, never lower it; `minimum_tier` and `maximum_tier`
+    bound the tier of the deployment. `allow` (None: all), `deny` and `pin` hold names of deployments; `pin`
+    those that may answer, best first: it replaces the ranking by price, and no other limit.
+
+    `cost_versus_quality` (0–1) is the dial: 0 asks for the least money, 0.5 for the policy as it stands,
+    1 for the best answer.
     """
 
     max_cost_usd: float | None = None
     max_latency_ms: float | None = None
+    max_first_token_ms: float | None = None
     quality_floor: float | None = None
+    minimum_tier: str | None = None
+    maximum_tier: str | None = None
     capabilities: frozenset[str] = frozenset()
     compliance: frozenset[str] = frozenset()
+    allow: frozenset[str] | None = None
+    deny: frozenset[str] = frozenset()
+    pin: tuple[str, ...] = ()
+    cost_versus_quality: float | None = None
 
 
 NO_LIMITS = Limits()
+
+
+def tightest(given: Sequence[Limits], tiers: Sequence[str]) -> Limits:
+    """Return what satisfies all of them at once: no limit of one is loosened by another.
+
+    The dial and the pin are choices rather than limits, so that the first who makes one is heard.
+    `tiers` is the scale, lowest first; a tier that is not on it stands, and rejects everything.
+
+    >>> one, other = Limits(max_cost_usd=0.5, deny=frozenset("a")), Limits(max_cost_usd=0.1)
+    >>> both = tightest([one, other], ("low", "high"))
+    >>> both.max_cost_usd, sorted(both.deny)
+    (0.1, ['a'])
+    """
+    if len(given) == 1:
+        return given[0]
+    floors = [row.quality_floor for row in given if row.quality_floor is not None]
+    allowed = [row.allow for row in given if row.allow is not None]
+    return Limits(
+        max_cost_usd=_least(row.max_cost_usd for row in given),
+        max_latency_ms=_least(row.max_latency_ms for row in given),
+        max_first_token_ms=_least(row.max_first_token_ms for row in given),
+        quality_floor=max(floors, default=None),
+        minimum_tier=_outermost([row.minimum_tier for row in given], tiers, highest=True),
+        maximum_tier=_outermost([row.maximum_tier for row in given], tiers, highest=False),
+        capabilities=frozenset().union(*(row.capabilities for row in given)),
+        compliance=frozenset().union(*(row.compliance for row in given)),
+        allow=frozenset.intersection(*allowed) if allowed else None,
+        deny=frozenset().union(*(row.deny for row in given)),
+        pin=next((row.pin for row in given if row.pin), ()),
+        cost_versus_quality=next(
+            (row.cost_versus_quality for row in given if row.cost_versus_quality is not None), None
+        ),
+    )
+
+
+def _least(values: Iterable[float | None]) -> float | None:
+    return min((value for value in values if value is not None), default=None)
+
+
+def _outermost(named: Sequence[str | None], tiers: Sequence[str], *, highest: bool) -> str | None:
+    found = [tier for tier in named if tier is not None]
+    strange = next((tier for tier in found if tier not in tiers), None)
+    if strange is not None or not found:
+        return strange
+    return (max if highest else min)(found, key=tiers.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, as a key tells: a name, the limits of all they send, and their tier of service."""
+
+    name: str
+    limits: Limits = NO_LIMITS
+    user_tier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Who answered the last turn of a conversation, and how many of its tokens are warm in their cache."""
+
+    deployment: str
+    warm_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +105,8 @@ class RoutingRequest:
 
     `reserved_output_tokens` is what must fit in the window; `expected_output_tokens` is what is priced.
     `only` names the deployments a caller asked for by name; empty means all.
+    `day` (UTC) is what the life cycle of a deployment is held against; without one, whatever ends is over.
+    `kind` is what its expected length was learned from; `last_turn` is None outside of conversations.
     """
 
     decision_id: str
@@ -36,6 +115,15 @@ class RoutingRequest:
     reserved_output_tokens: int
     limits: Limits = NO_LIMITS
     only: frozenset[str] = frozenset()
+    day: date | None = None
+    kind: str = ""
+    last_turn: Turn | None = None
+
+    def cached_input_tokens(self, deployment: str) -> int:
+        """Return how many tokens of the prompt a deployment is expected to read from its cache."""
+        if self.last_turn is None or self.last_turn.deployment != deployment:
+            return 0
+        return min(self.last_turn.warm_tokens, self.input_tokens)
 
 
 def estimate_tokens(text: str) -> int:

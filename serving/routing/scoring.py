@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serving.routing.catalog import Deployment
+from serving.routing.filters import token_cost_usd
 from serving.routing.policy import Policy
 from serving.routing.request import RoutingRequest
 from serving.routing.snapshot import DeploymentState
@@ -14,7 +15,7 @@ from serving.routing.snapshot import DeploymentState
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One eligible deployment and its sum: `total_usd` = tokens + waiting + lost quality."""
+    """One eligible deployment and its sum: `total_usd` = tokens + waiting + lost quality + switching."""
 
     deployment: str
     tier: str
@@ -23,12 +24,13 @@ class Candidate:
     token_cost_usd: float | None
     waiting_cost_usd: float
     lost_quality_cost_usd: float
+    switch_cost_usd: float = 0.0
 
     @property
     def total_usd(self) -> float:
         """Return the sum that the ranking goes by; infinite where the price is unknown."""
         tokens = math.inf if self.token_cost_usd is None else self.token_cost_usd
-        return tokens + self.waiting_cost_usd + self.lost_quality_cost_usd
+        return tokens + self.waiting_cost_usd + self.lost_quality_cost_usd + self.switch_cost_usd
 
 
 def expected_quality(quality: Mapping[str, float], tier_shares: Sequence[tuple[str, float]]) -> float:
@@ -41,16 +43,23 @@ def expected_quality(quality: Mapping[str, float], tier_shares: Sequence[tuple[s
 
 
 def price(
-    request: RoutingRequest, row: Deployment, state: DeploymentState, quality: float, policy: Policy
+    request: RoutingRequest,
+    row: Deployment,
+    state: DeploymentState,
+    quality: float,
+    policy: Policy,
+    stays: str | None = None,
 ) -> Candidate:
-    """Return one eligible deployment with its sum."""
+    """Return one eligible deployment with its sum; `stays` is who has the conversation."""
+    usd_per_lost_quality = policy.usd_per_lost_quality_at(request.limits.cost_versus_quality)
     latency_ms = state.latency_ms(request.expected_output_tokens)
     return Candidate(
         deployment=row.name,
         tier=row.tier,
         quality=quality,
         latency_ms=latency_ms,
-        token_cost_usd=row.cost_usd(request.input_tokens, request.expected_output_tokens),
+        token_cost_usd=token_cost_usd(request, row),
         waiting_cost_usd=latency_ms / 1000.0 * policy.usd_per_second,
-        lost_quality_cost_usd=(1.0 - quality) * policy.usd_per_lost_quality,
+        lost_quality_cost_usd=(1.0 - quality) * usd_per_lost_quality,
+        switch_cost_usd=0.0 if stays is None or row.name == stays else policy.usd_per_switch,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -27,8 +28,38 @@ class DeploymentState:
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the last `decisions` say of the next one's way to the lowest tier; by default nothing is shifted.
+
+    `share` of them went there, as far as they count. A prompt whose misroute cost is above `threshold_usd` is
+    shifted to another tier; one exactly at it where there is no room, and any while the window is full.
+    """
+
+    decisions: int = 0
+    share: float | None = None
+    threshold_usd: float = math.inf
+    has_room: bool = True
+    is_full: bool = False
+
+    def shifts(self, misroute_usd: float) -> bool:
+        """Tell whether a prompt of this misroute cost is to leave the lowest tier to others.
+
+        >>> paced = Traffic(500, 0.6, threshold_usd=0.01, has_room=False)
+        >>> [paced.shifts(cost) for cost in (0.001, 0.01, 0.015)]
+        [False, True, True]
+        """
+        if self.is_full or misroute_usd > self.threshold_usd:
+            return True
+        return misroute_usd == self.threshold_usd and not self.has_room
+
+
+NO_TRAFFIC = Traffic()
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state of every deployment at one moment; `version` counts the changes since start."""
+    """The state of deployments and traffic at one moment; `version` counts the changes since start."""
 
     version: str
     states: Mapping[str, DeploymentState] = field(default_factory=dict)
+    traffic: Traffic = NO_TRAFFIC

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
 from urllib.parse import urlsplit
 
 from serving.routing.catalog import Catalog, Deployment
@@ -12,16 +13,18 @@ from serving.settings.schema import Settings
 
 # Without these a deployment is not considered for `auto`.
 _NEEDED = ("usd_per_million_input", "usd_per_million_output", "context_window_tokens")
+_NOTICE = timedelta(days=90)
 
 
-def advice(settings: Settings, catalog: Catalog, *, has_server_keys: bool) -> list[str]:
-    """Return one sentence per thing that a team probably did not mean."""
+def advice(settings: Settings, catalog: Catalog, *, has_server_keys: bool, day: date) -> list[str]:
+    """Return one sentence per thing that a team probably did not mean; `day` is today."""
     rows = [row for row in catalog if row.by_name_only is None]
     return [
         *_open_doors(settings, has_server_keys),
         *_missing_tiers(settings, rows),
         *_unreachable_floor(settings, rows),
         *_only_by_name(rows),
+        *_ending(rows, settings.own_rows, day),
         *_dominated(rows),
         *_keys_in_clear(rows),
     ]
@@ -61,6 +64,30 @@ def _only_by_name(rows: Sequence[Deployment]) -> Iterator[str]:
             yield f"Deployment {row.name!r} is only reached by name: it states no {', no '.join(unknown)}."
 
 
+def ended(settings: Settings, day: date) -> list[str]:
+    """Return one sentence per deployment of the team's own file whose last day has passed."""
+    return [
+        f"{settings.source}: deployment {row.name!r}, sunset = {row.sunset} has passed, so it is never used. "
+        f"{_way_out(row.superseded_by)}"
+        for row in settings.deployments
+        if row.name in settings.own_rows and row.sunset is not None and row.sunset <= day
+    ]
+
+
+def _ending(rows: Sequence[Deployment], own: frozenset[str], day: date) -> Iterator[str]:
+    for row in rows:
+        if row.sunset is None or row.sunset > day + _NOTICE:
+            continue
+        if row.sunset > day:
+            yield f"Deployment {row.name!r} ends on {row.sunset}. {_way_out(row.superseded_by)}"
+        elif row.name not in own:
+            yield f"The built-in deployment {row.name!r} ended on {row.sunset}. {_way_out(row.superseded_by)}"
+
+
+def _way_out(superseded_by: str | None) -> str:
+    return f"Use {superseded_by!r} instead." if superseded_by else "Remove the row, or correct the day."
+
+
 def _dominated(rows: Sequence[Deployment]) -> Iterator[str]:
     for row in rows:
         better = next((other for other in rows if _dominates(other, row)), None)
@@ -82,8 +109,8 @@ def _dominates(other: Deployment, row: Deployment) -> bool:
 def _merits(row: Deployment, tiers: Iterable[str]) -> list[float | None]:
     """Return what speaks for a deployment, more being better throughout."""
     return [
-        _negative(row.usd_per_million_input),
-        _negative(row.usd_per_million_output),
+        _negative(row.prices.input),
+        _negative(row.prices.output),
         _negative(row.first_token_ms),
         row.output_tokens_per_second,
         row.context_window_tokens,

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from serving.errors import ConfigurationError
 from serving.routing.catalog import Catalog, Deployment
 from serving.routing.policy import Policy
+from serving.settings import matrix
 from serving.settings.schema import DeploymentSettings, Settings
+from serving.settings.vocabulary import CAPABILITIES
 
 _STEPS_ASIDE = "a demo, which answers only by name once a real deployment is usable"
 
@@ -26,7 +28,8 @@ def build_catalog(settings: Settings, environ: Mapping[str, str]) -> Catalog:
             "Add a [[deployments]] row, set a key, or set catalog.include_defaults = true."
         )
     has_real = any(row.adapter != "demo" for row in usable)
-    return Catalog({row.name: _deployment(row, settings, has_real) for row in usable})
+    found = matrix.read(settings.catalog.verified).deployments
+    return Catalog({row.name: _deployment(row, settings, has_real, found.get(row.name)) for row in usable})
 
 
 def switched_off(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -40,45 +43,49 @@ def switched_off(settings: Settings, environ: Mapping[str, str]) -> dict[str, st
 
 def build_policy(settings: Settings) -> Policy:
     """Return the policy of the settings."""
-    return Policy(**settings.policy.model_dump())
+    prices = settings.policy.model_dump(exclude={"share_window", "share_least_decisions"})
+    return Policy(**prices)
 
 
 def keys(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the providers' keys by the name of their environment variable, those that are set."""
     names = {row.api_key_env for row in settings.deployments if row.api_key_env is not None}
     found = {name: environ.get(name, "").strip() for name in sorted(names)}
-    return {name: _header_safe(name, key) for name, key in found.items() if key}
+    return {name: header_safe(name, key) for name, key in found.items() if key}
 
 
 def server_keys(settings: Settings, environ: Mapping[str, str]) -> frozenset[str]:
     """Return the keys that callers may use; empty means that everyone may call."""
     name = settings.server.api_keys_env
     given = environ.get(name, "") if name else ""
-    return frozenset(_header_safe(name, key.strip()) for key in given.split(",") if key.strip())
+    return frozenset(header_safe(name, key.strip()) for key in given.split(",") if key.strip())
 
 
-def _deployment(row: DeploymentSettings, settings: Settings, has_real: bool) -> Deployment:
+def _deployment(
+    row: DeploymentSettings, settings: Settings, has_real: bool, verified: matrix.Verified | None
+) -> Deployment:
+    given = row.model_dump(exclude={"model", "quality", "base_url", "capabilities", "compliance"})
+    here = matrix.address(row.adapter, row.base_url, row.model or row.name)
+    found = verified if verified is not None and verified.address == here else None
+    given["context_window_tokens"] = matrix.window_tokens(row.context_window_tokens, found)
     return Deployment(
-        name=row.name,
+        **given,
         model=row.model or row.name,
-        adapter=row.adapter,
-        tier=row.tier,
         quality=settings.quality_prior[row.tier] | row.quality,
         base_url=row.base_url.rstrip("/"),
-        api_key_env=row.api_key_env,
-        usd_per_million_input=row.usd_per_million_input,
-        usd_per_million_output=row.usd_per_million_output,
-        context_window_tokens=row.context_window_tokens,
-        max_output_tokens=row.max_output_tokens,
-        capabilities=frozenset(row.capabilities),
-        compliance=frozenset(row.compliance),
-        first_token_ms=row.first_token_ms,
-        output_tokens_per_second=row.output_tokens_per_second,
+        capabilities=matrix.capabilities(frozenset(row.capabilities), found, frozenset(CAPABILITIES)),
+        compliance=_tags(row),
         by_name_only=_STEPS_ASIDE if row.adapter == "demo" and has_real else None,
     )
 
 
-def _header_safe(name: str, key: str) -> str:
+def _tags(row: DeploymentSettings) -> frozenset[str]:
+    """A provider that keeps nothing has no need to say so twice."""
+    return frozenset(row.compliance) | (frozenset({"zero_retention"}) if row.retention_days == 0 else set())
+
+
+def header_safe(name: str, key: str) -> str:
+    """Return a key that a header can carry; raise ConfigurationError that names its variable, not the key."""
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ConfigurationError(
             f"The environment variable {name} holds characters that no HTTP header can carry. "

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from serving.errors import ConfigurationError
+from serving.settings.names import name_problems
 from serving.settings.problems import told
 from serving.settings.schema import Settings
 
@@ -44,12 +45,15 @@ def _validated(own: dict[str, Any], source: str) -> Settings:
     except ValidationError as error:
         rows = own.get("deployments")
         problems += told(error, merged, len(rows) if isinstance(rows, list) else 0)
+    else:
+        problems += name_problems(settings)
     if problems:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "\n".join(f"  {problem}" for problem in problems)
         # the original is cut off: it shows values that may be keys
         raise ConfigurationError(f"{source}: {count}.\n{lines}") from None
     settings._source = source
+    settings._own_rows = frozenset(row["name"] for row in own.get("deployments", ()))
     return settings
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from serving.settings.limits import CallerSettings
 from serving.settings.schema import DeploymentSettings, Settings
 from serving.settings.vocabulary import did_you_mean
 
@@ -25,6 +28,9 @@ _WORDS = {
     "dict_type": "must be a table",
     "model_type": "must be a table",
 }
+
+# Tables of rows, each with its name, and what a row may hold.
+_ROWS: dict[str, type[BaseModel]] = {"deployments": DeploymentSettings, "callers": CallerSettings}
 
 
 def told(error: ValidationError, merged: dict[str, Any], own_rows: int) -> list[str]:
@@ -48,18 +54,19 @@ def _sentence(detail: ErrorDetails, merged: dict[str, Any], built_in: int) -> st
 def _words(detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         return str(detail.get("ctx", {}).get("error", detail["msg"])).rstrip(".")
-    if detail["loc"] == ("deployments",):
-        return "must be rows, each under a line [[deployments]]"
+    if len(detail["loc"]) == 1 and detail["loc"][0] in _ROWS:
+        return f"must be rows, each under a line [[{detail['loc'][0]}]]"
     return _WORDS.get(detail["type"]) or detail["msg"].replace("Input should be", "must be")
 
 
 def _where(loc: tuple[int | str, ...], merged: dict[str, Any], built_in: int) -> str:
     """Name the key as the file does, and a deployment by its name."""
-    if len(loc) == 1 or loc[0] != "deployments" or not isinstance(loc[1], int):
+    if len(loc) < 2 or not isinstance(loc[0], str) or not isinstance(loc[1], int):
         return ".".join(map(str, loc))
-    row = merged["deployments"][loc[1]]
+    row = merged[loc[0]][loc[1]]
     name = row.get("name") if isinstance(row, dict) else None
-    place = f"deployments, row {loc[1] - built_in + 1}" if name is None else f"deployment {name!r}"
+    number = loc[1] + 1 - (built_in if loc[0] == "deployments" else 0)
+    place = f"{loc[0]}, row {number}" if name is None else f"{loc[0].removesuffix('s')} {name!r}"
     return ", ".join([place, *([".".join(map(str, loc[2:]))] if loc[2:] else [])])
 
 
@@ -74,8 +81,8 @@ def _meant(loc: tuple[int | str, ...]) -> str:
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     if len(loc) == 1:
         return list(Settings.model_fields)
-    if loc[0] == "deployments":
-        return list(DeploymentSettings.model_fields)
+    if loc[0] in _ROWS:
+        return list(_ROWS[str(loc[0])].model_fields)
     section = Settings.model_fields[str(loc[0])].annotation
     return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
 
@@ -84,7 +91,7 @@ def _shown(loc: tuple[int | str, ...], value: Any) -> str:
     if _HIDDEN.intersection(map(str, loc)) or isinstance(value, dict | list):
         return ""
     try:
-        text = repr(value)
+        text = str(value) if isinstance(value, Decimal | date) else repr(value)
     except ValueError:
         # Python refuses to print integers of more than a few thousand digits
         return ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
+    BeforeValidator,
     Field,
     PrivateAttr,
     Strict,
@@ -17,30 +18,47 @@ from pydantic import (
     field_validator,
 )
 
-from serving.settings.vocabulary import (
-    ADAPTERS,
-    CAPABILITIES,
-    COMPLIANCE_TAGS,
-    OWN_TAG_PREFIX,
-    did_you_mean,
+from serving.settings.limits import CallerSettings
+from serving.settings.section import (
+    Capabilities,
+    Dollars,
+    Milliseconds,
+    Section,
+    Share,
+    Tags,
+    Tokens,
+    environment_name,
+    known_word,
+    tiers_of,
 )
+from serving.settings.vocabulary import ADAPTERS, DIALECTS
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Dollars = Annotated[float, Field(ge=0)]
-Tokens = Annotated[int, Field(ge=1, le=1_000_000_000)]
-Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
-Words = Annotated[tuple[str, ...], Strict(False)]
+# Six decimals of a dollar per million tokens are whole picodollars a token: arithmetic stays exact.
+_PRICE_DECIMALS = 6
 
-_ENVIRONMENT_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+def _price(value: Any) -> Any:
+    """Return the decimal that was written; TOML's reader made a float of it, which reads back the same."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError("must be a number, without quotes")
+    price = Decimal(str(value))
+    if not price.is_finite():
+        raise ValueError("must be a finite number")
+    if -int(price.normalize().as_tuple().exponent) > _PRICE_DECIMALS:
+        raise ValueError(f"must have at most {_PRICE_DECIMALS} decimals, so that costs are exact")
+    return price
+
+
+# Dearer than any model sold: what lies above was meant per token, or is a slip.
+DollarsPerMillion = Annotated[
+    Decimal, Strict(False), BeforeValidator(_price), Field(ge=0, le=100_000, allow_inf_nan=False)
+]
+
 # names travel in HTTP headers
 _DEPLOYMENT_NAME = re.compile(r"[\x21-\x7e]{1,200}")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """`[server]`: where the service listens and who may call it."""
 
     host: Annotated[str, Field(min_length=1)]
@@ -55,13 +73,13 @@ class ServerSettings(_Section):
         return environment_name(name) if name else name
 
 
-class ClassifierSettings(_Section):
+class ClassifierSettings(Section):
     """`[classifier]`: where the artifacts lie."""
 
     models: str
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """`[log]`: the decision log and the queue before it."""
 
     path: Annotated[Path, Strict(False)]
@@ -78,21 +96,35 @@ class LogSettings(_Section):
         return path.expanduser()
 
 
-class PolicySettings(_Section):
+class PolicySettings(Section):
     """`[policy]`: what a team pays for quality and time."""
 
     quality_floor: Share
     usd_per_second: Dollars
     usd_per_lost_quality: Dollars
+    usd_per_switch: Dollars
+    share_cap: Share
+    share_window: Annotated[int, Field(ge=10, le=100_000)]
+    share_least_decisions: Annotated[int, Field(ge=1, le=100_000)]
+
+    @field_validator("share_least_decisions")
+    @classmethod
+    def _fits_the_window(cls, least: int, info: ValidationInfo) -> int:
+        window = info.data.get("share_window", least)
+        if least > window:
+            raise ValueError(f"is more than share_window = {window}; make it at most that")
+        return least
 
 
-class RoutingSettings(_Section):
+class RoutingSettings(Section):
     """`[routing]`: what a decision assumes before it knows."""
 
     expected_output_tokens: Tokens
+    conversation_s: Annotated[float, Field(ge=0, le=31_536_000)]
+    prompt_cache_s: Annotated[float, Field(ge=0, le=31_536_000)]
 
 
-class DispatchSettings(_Section):
+class DispatchSettings(Section):
     """`[dispatch]`: how long a provider may take, and how many are tried."""
 
     connect_timeout_ms: Milliseconds
@@ -100,10 +132,13 @@ class DispatchSettings(_Section):
     idle_timeout_ms: Milliseconds
     total_timeout_ms: Milliseconds
     max_attempts: Annotated[int, Field(ge=1, le=100)]
+    retry_wait_ms: Annotated[int, Field(ge=0, le=86_400_000)]
+    longest_retry_wait_ms: Milliseconds
+    hedge: bool
     demo_speed: Annotated[float, Field(gt=0, le=1_000_000)]
 
 
-class TablesSettings(_Section):
+class TablesSettings(Section):
     """`[tables]`: how the live numbers remember and forget."""
 
     latency_decay: Annotated[float, Field(ge=0, lt=1)]
@@ -111,30 +146,40 @@ class TablesSettings(_Section):
     cooldown_s: Annotated[float, Field(ge=0, le=86_400)]
 
 
-class CatalogSettings(_Section):
-    """`[catalog]`: whether the built-in deployments take part."""
+class CatalogSettings(Section):
+    """`[catalog]`: whether the built-in deployments take part, and what was verified of all."""
 
     include_defaults: bool
+    verified: Annotated[Path, Strict(False)]
 
 
-class DeploymentSettings(_Section):
+class DeploymentSettings(Section):
     """One `[[deployments]]` row; what is left out is unknown, and unknown never counts as good."""
 
     name: str
     model: Annotated[str, Field(min_length=1)] | None = None
     adapter: str
+    dialect: str | None = None
     tier: str
     base_url: str = Field(default="", validate_default=True)
     api_key_env: str | None = None
     quality: dict[str, Share] = Field(default_factory=dict)
-    usd_per_million_input: Dollars | None = None
-    usd_per_million_output: Dollars | None = None
+    usd_per_million_input: DollarsPerMillion | None = None
+    usd_per_million_output: DollarsPerMillion | None = None
+    usd_per_million_cached_read: DollarsPerMillion | None = None
+    usd_per_million_cached_write: DollarsPerMillion | None = None
+    usd_per_million_reasoning: DollarsPerMillion | None = None
     context_window_tokens: Tokens | None = None
     max_output_tokens: Tokens | None = None
-    capabilities: Words = ()
-    compliance: Words = ()
+    capabilities: Capabilities = ()
+    compliance: Tags = ()
+    retention_days: Annotated[int, Field(ge=0, le=36_500)] | None = None
     first_token_ms: Annotated[float, Field(gt=0, le=86_400_000)] | None = None
     output_tokens_per_second: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    released: date | None = None
+    deprecated: date | None = None
+    sunset: date | None = None
+    superseded_by: Annotated[str, Field(min_length=1)] | None = None
 
     @field_validator("name")
     @classmethod
@@ -148,18 +193,24 @@ class DeploymentSettings(_Section):
     @field_validator("adapter")
     @classmethod
     def _is_an_adapter(cls, adapter: str) -> str:
-        return _known(adapter, ADAPTERS)
+        return known_word(adapter, ADAPTERS)
+
+    @field_validator("dialect")
+    @classmethod
+    def _is_a_dialect(cls, dialect: str | None, info: ValidationInfo) -> str | None:
+        known = DIALECTS.get(info.data.get("adapter", ""))
+        return dialect if dialect is None or known is None else known_word(dialect, known)
 
     @field_validator("tier")
     @classmethod
     def _is_a_tier(cls, tier: str, info: ValidationInfo) -> str:
-        return _known(tier, _tiers(info))
+        return known_word(tier, tiers_of(info))
 
     @field_validator("quality")
     @classmethod
-    def _has_known_tiers(cls, quality: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+    def _has_knowntiers_of(cls, quality: dict[str, float], info: ValidationInfo) -> dict[str, float]:
         for tier in quality:
-            _known(tier, _tiers(info))
+            known_word(tier, tiers_of(info))
         return quality
 
     @field_validator("api_key_env")
@@ -167,21 +218,21 @@ class DeploymentSettings(_Section):
     def _is_a_name(cls, name: str | None) -> str | None:
         return None if name is None else environment_name(name)
 
-    @field_validator("capabilities")
+    @field_validator("released", "deprecated", "sunset", mode="before")
     @classmethod
-    def _are_capabilities(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_known(word, CAPABILITIES) for word in words)
+    def _is_a_day(cls, day: Any) -> Any:
+        if day is not None and type(day) is not date:
+            raise ValueError("must be a day without quotes, e.g. 2027-04-01")
+        return day
 
-    @field_validator("compliance")
+    @field_validator("sunset")
     @classmethod
-    def _are_tags(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        own = f"A tag of your own starts with {OWN_TAG_PREFIX!r}."
-        return tuple(
-            word
-            if word.startswith(OWN_TAG_PREFIX) and len(word) > len(OWN_TAG_PREFIX)
-            else _known(word, COMPLIANCE_TAGS, own)
-            for word in words
-        )
+    def _comes_last(cls, sunset: date | None, info: ValidationInfo) -> date | None:
+        for name in ("released", "deprecated"):
+            earlier = info.data.get(name)
+            if sunset is not None and earlier is not None and earlier > sunset:
+                raise ValueError(f"lies before {name} = {earlier}; check both")
+        return sunset
 
     @field_validator("base_url")
     @classmethod
@@ -190,7 +241,7 @@ class DeploymentSettings(_Section):
         return _checked_url(url) if info.data.get("adapter", "demo") != "demo" else url
 
 
-class Settings(_Section):
+class Settings(Section):
     """Everything a team can set; frozen, and without secrets: those stay in the environment."""
 
     server: ServerSettings
@@ -202,8 +253,10 @@ class Settings(_Section):
     tables: TablesSettings
     quality_prior: dict[str, dict[str, Share]]
     catalog: CatalogSettings
+    callers: Annotated[tuple[CallerSettings, ...], Strict(False)] = ()
     deployments: Annotated[tuple[DeploymentSettings, ...], Strict(False)]
     _source: str = PrivateAttr("the built-in defaults")
+    _own_rows: frozenset[str] = PrivateAttr(frozenset())
 
     @field_validator("quality_prior")
     @classmethod
@@ -221,24 +274,10 @@ class Settings(_Section):
         """Return the file the settings came from, in words."""
         return self._source
 
-
-def environment_name(name: str) -> str:
-    """Return the name if it can be one of an environment variable; it may be a key by mistake."""
-    if not _ENVIRONMENT_NAME.fullmatch(name):
-        raise ValueError(
-            "must be the name of an environment variable in capitals, e.g. OPENAI_API_KEY, not the key itself"
-        )
-    return name
-
-
-def _known(word: str, known: tuple[str, ...], more: str = "") -> str:
-    if word not in known:
-        raise ValueError(f"{word!r} is not known. {did_you_mean(word, known)} {more}".rstrip())
-    return word
-
-
-def _tiers(info: ValidationInfo) -> tuple[str, ...]:
-    return tuple((info.context or {}).get("tiers", ()))
+    @property
+    def own_rows(self) -> frozenset[str]:
+        """Return the names of the deployments that the team's own file holds."""
+        return self._own_rows
 
 
 def _checked_url(url: str) -> str:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-ADAPTERS = ("demo", "openai_compatible")
+ADAPTERS = ("demo", "openai_compatible", "anthropic", "gemini")
+
+# Per adapter: the ways its providers, or generations of their models, differ. The first is assumed.
+DIALECTS = {
+    "openai_compatible": ("openai",),
+    "anthropic": ("anthropic", "anthropic_budget"),
+    "gemini": ("gemini", "gemini_budget"),
+}
 
 CAPABILITIES = (
     "tools",
@@ -16,6 +23,7 @@ CAPABILITIES = (
     "files",
     "streaming",
     "reasoning",
+    "embeddings",
 )
 
 # Where data is processed, which rules the provider is contractually cleared for, what it promises.

@@ -60,7 +60,7 @@ class LiveTables:
 
     def _record_health(self, attempt: Attempt, now_s: float) -> None:
         breaker = self._health.get(attempt.deployment)
-        if breaker is None or attempt.status == "cancelled" or attempt.error in _NOT_ITS_FAULT:
+        if breaker is None or attempt.status in ("cancelled", "skipped") or attempt.error in _NOT_ITS_FAULT:
             return
         if attempt.status == "ok":
             breaker.record_success()

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.benchmarks import machine, table
+from tests.benchmarks import machine, soak, table
 from tests.benchmarks.figures import Figure, heading
 from tests.benchmarks.plan import ROOT, Plan, Skipped
 
@@ -20,6 +20,8 @@ PARTS = ("classify", "route", "chat", "start", "memory", "score", "install")
 def main() -> int:
     """Measure the parts that were asked for; 1 where one failed, 0 otherwise, missed bars included."""
     asked = _arguments()
+    if asked.parts == ["soak"]:
+        return soak.run(asked.minutes)
     plan = _plan(asked)
     plan.build.mkdir(parents=True, exist_ok=True)
     # so that what was started is stopped, also when this is told to stop
@@ -76,12 +78,15 @@ def _run(
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; default: all")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}, or soak; default: all but soak"
+    )
+    parser.add_argument("--minutes", type=float, default=1.0, help="how long to soak")
     parser.add_argument("--quick", action="store_true", help="a minute instead of six, with more noise")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench", help="where results go")
     parser.add_argument("--docs", action="store_true", help="put the short table into docs/performance.md")
     asked = parser.parse_args()
-    if unknown := set(asked.parts) - set(PARTS):
+    if asked.parts != ["soak"] and (unknown := set(asked.parts) - set(PARTS)):
         parser.error(f"no part is called {', '.join(sorted(unknown))}. Known: {', '.join(PARTS)}.")
     return asked
 

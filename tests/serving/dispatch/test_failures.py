@@ -105,3 +105,68 @@ def test_an_error_without_a_status_is_known_by_its_name(error, kind, retryable):
 def test_keys_never_come_back_in_codes():
     body = json.dumps({"error": {"message": "m", "param": "my-own-key", "code": "my-own-key"}}).encode()
     assert "my-own-key" not in str(from_status(400, {}, body, key="my-own-key").body)
+
+
+ANTHROPIC = {"type": "error", "error": {"type": "overloaded_error", "message": "told"}}
+MISTRAL = {"object": "error", "message": "told", "type": "invalid_request_message_order", "code": 3230}
+VALIDATION = {"detail": [{"loc": ["body", "n"], "msg": "told"}]}
+FILTERED = {"code": "content_filter", "innererror": {"code": "ResponsibleAIPolicyViolation"}}
+
+
+def google(code, status, **fields):
+    return {"error": {"code": code, "message": "told", "status": status} | fields}
+
+
+def coded(code, **fields):
+    return {"error": {"message": "told", "code": code} | fields}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "retryable"),
+    [
+        (529, ANTHROPIC, "overloaded", True),
+        (400, google(400, "INVALID_ARGUMENT"), "invalid_request", False),
+        (
+            400,
+            google(400, "INVALID_ARGUMENT", details=[{"reason": "API_KEY_INVALID"}]),
+            "authentication",
+            True,
+        ),
+        (429, google(429, "RESOURCE_EXHAUSTED"), "rate_limit", True),
+        (503, [google(503, "UNAVAILABLE")], "overloaded", True),
+        (422, VALIDATION, "invalid_request", False),
+        (400, MISTRAL, "invalid_request", False),
+        (401, {"message": "told", "request_id": "r"}, "authentication", True),
+        (413, coded("rate_limit_exceeded", type="tokens"), "rate_limit", True),
+        (403, coded(403, metadata={"reasons": ["x"]}), "content_filter", False),
+        (400, coded("data_inspection_failed"), "content_filter", False),
+        (400, {"error": FILTERED | {"message": "told"}}, "content_filter", False),
+    ],
+)
+def test_every_providers_shape_is_read(status, body, kind, retryable):
+    error = from_status(status, {}, json.dumps(body).encode())
+    assert (error.kind, error.retryable, error.message) == (kind, retryable, "told")
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("prompt is too long: 210000 tokens > 200000 maximum", "context_length"),
+        ("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000", "context_length"),
+        ("The input token count (1100000) exceeds the maximum number of tokens allowed", "context_length"),
+        ("This model's maximum context length is 8192 tokens. However, you requested", "context_length"),
+        ("Range of input length should be [1, 30720]", "context_length"),
+        ("Content Exists Risk", "content_filter"),
+        ("Your credit balance is too low to access the API", "permission"),
+        ("temperature must be at most 2", "invalid_request"),
+    ],
+)
+def test_what_only_a_message_tells_is_read_in_a_400_and_nowhere_else(message, kind):
+    assert refused(400, message=message).kind == kind
+    assert refused(500, message=message).kind == "upstream"
+
+
+def test_googles_wait_stands_in_the_body():
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}]
+    assert refused(429, message="m", details=details).retry_after_s == 34.5
+    assert refused(429, message="m", details=[{"retryDelay": "soons"}]).retry_after_s is None

@@ -16,7 +16,8 @@ import pytest
 
 from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Call
-from serving.dispatch.openai_compatible import OpenAICompatible, Timeouts
+from serving.dispatch.connection import Connection, Timeouts
+from serving.dispatch.openai_compatible import OpenAICompatible
 from serving.routing.catalog import Deployment
 from tests.fakes import apart
 
@@ -54,7 +55,7 @@ def _wait_for(port):
 
 def ask(base, stream):
     async def run():
-        adapter = OpenAICompatible({"KEY": "sk-test"}, Timeouts())
+        adapter = OpenAICompatible({"KEY": "sk-test"}, Connection(Timeouts()))
         row = Deployment("d", "gpt-4o-mini", "openai_compatible", "economy", {}, f"{base}/v1", "KEY")
         try:
             if not stream:

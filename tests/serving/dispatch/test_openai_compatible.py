@@ -9,7 +9,8 @@ import pytest
 
 from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Call
-from serving.dispatch.openai_compatible import OpenAICompatible, Timeouts
+from serving.dispatch.connection import Connection, Timeouts
+from serving.dispatch.openai_compatible import OpenAICompatible
 from serving.records import Usage
 from serving.routing.catalog import Deployment
 from tests.fakes import (
@@ -40,7 +41,7 @@ def deployment(base_url):
 
 def complete(base_url, body=BODY, keys=None, timeouts=FAST):
     async def run():
-        adapter = OpenAICompatible({"SOME_KEY": "sk-secret"} if keys is None else keys, timeouts)
+        adapter = OpenAICompatible({"SOME_KEY": "sk-secret"} if keys is None else keys, Connection(timeouts))
         try:
             return await adapter.complete(deployment(base_url), Call(body, stream=False))
         finally:
@@ -53,7 +54,7 @@ def streamed(base_url, wants_usage=False, body=BODY, timeouts=FAST):
     """Return the events, the usage and the error that a stream ends with."""
 
     async def run():
-        adapter = OpenAICompatible({"SOME_KEY": "sk-secret"}, timeouts)
+        adapter = OpenAICompatible({"SOME_KEY": "sk-secret"}, Connection(timeouts))
         events, error = [], None
         try:
             stream = await adapter.stream(
@@ -222,7 +223,7 @@ def test_words_about_errors_and_usage_in_the_text_are_only_text():
 
 def test_closing_a_stream_hangs_up_on_the_provider():
     async def run(base_url):
-        adapter = OpenAICompatible({}, FAST)
+        adapter = OpenAICompatible({}, Connection(FAST))
         stream = await adapter.stream(deployment(base_url), Call(BODY, stream=True))
         async for _ in stream:
             break
@@ -315,7 +316,7 @@ def test_the_first_event_has_the_time_of_a_first_byte_whatever_keeps_the_line_al
 
 def test_streams_share_a_connection():
     async def run(provider):
-        adapter = OpenAICompatible({}, FAST)
+        adapter = OpenAICompatible({}, Connection(FAST))
         for _ in range(5):
             stream = await adapter.stream(deployment(provider.base_url), Call(BODY, stream=True))
             assert [one async for one in stream][-1] == b"data: [DONE]\n\n"

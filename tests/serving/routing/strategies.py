@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from serving.records import Prediction
 from serving.routing.catalog import Catalog, Deployment
 from serving.routing.policy import Policy
-from serving.routing.request import Limits, RoutingRequest
-from serving.routing.snapshot import DeploymentState, Snapshot
+from serving.routing.request import Limits, RoutingRequest, Turn
+from serving.routing.snapshot import DeploymentState, Snapshot, Traffic
 
 TIERS = ("economy", "standard", "premium")
 TAGS = ("gdpr", "hipaa", "soc2", "eu")
@@ -28,6 +28,7 @@ def deployments(draw: st.DrawFn, name: str) -> Deployment:
         quality={tier: draw(shares) for tier in TIERS},
         usd_per_million_input=draw(prices),
         usd_per_million_output=draw(prices),
+        usd_per_million_cached_read=draw(prices),
         context_window_tokens=draw(st.none() | st.integers(1, 200_000)),
         max_output_tokens=draw(st.none() | st.integers(1, 50_000)),
         capabilities=draw(st.frozensets(st.sampled_from(CAPABILITIES))),
@@ -35,10 +36,22 @@ def deployments(draw: st.DrawFn, name: str) -> Deployment:
     )
 
 
+names = st.sampled_from([f"d{place}" for place in range(8)])
+
+
 @st.composite
 def catalogs(draw: st.DrawFn) -> Catalog:
     names = [f"d{place}" for place in range(draw(st.integers(1, 8)))]
     return Catalog({name: draw(deployments(name)) for name in names})
+
+
+traffics = st.builds(
+    Traffic,
+    decisions=st.integers(0, 500),
+    threshold_usd=st.floats(0, 1),
+    has_room=st.booleans(),
+    is_full=st.booleans(),
+)
 
 
 @st.composite
@@ -49,7 +62,7 @@ def snapshots(draw: st.DrawFn, catalog: Catalog) -> Snapshot:
         )
         for row in catalog
     }
-    return Snapshot("s", states)
+    return Snapshot("s", states, draw(traffics))
 
 
 @st.composite
@@ -57,7 +70,14 @@ def limits(draw: st.DrawFn) -> Limits:
     return Limits(
         max_cost_usd=draw(st.none() | st.floats(1e-6, 1)),
         max_latency_ms=draw(st.none() | st.floats(1, 100_000)),
+        max_first_token_ms=draw(st.none() | st.floats(1, 5_000)),
         quality_floor=draw(st.none() | shares),
+        minimum_tier=draw(st.none() | st.sampled_from(TIERS)),
+        maximum_tier=draw(st.none() | st.sampled_from(TIERS)),
+        allow=draw(st.none() | st.frozensets(names, min_size=4)),
+        deny=draw(st.frozensets(names, max_size=2)),
+        pin=draw(st.just(()) | st.lists(names, max_size=3, unique=True).map(tuple)),
+        cost_versus_quality=draw(st.none() | shares),
         capabilities=draw(st.frozensets(st.sampled_from(CAPABILITIES), max_size=1)),
         compliance=draw(st.frozensets(st.sampled_from(TAGS), max_size=2)),
     )
@@ -72,6 +92,7 @@ def requests(draw: st.DrawFn) -> RoutingRequest:
         expected_output_tokens=output,
         reserved_output_tokens=output,
         limits=draw(limits()),
+        last_turn=draw(st.none() | st.builds(Turn, names, st.integers(0, 200_000))),
     )
 
 
@@ -84,6 +105,8 @@ policies = st.builds(
     quality_floor=shares,
     usd_per_second=st.floats(0, 0.01),
     usd_per_lost_quality=st.floats(0, 1),
+    usd_per_switch=st.floats(0, 0.01),
+    share_cap=st.sampled_from([0.0, 0.6, 1.0]),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from serving.records import Prediction
 from serving.routing.catalog import Catalog, Deployment
 from serving.routing.policy import Policy
-from serving.routing.request import Limits, RoutingRequest
+from serving.routing.request import Limits, RoutingRequest, tightest
 from serving.routing.router import decide
 from serving.routing.snapshot import DeploymentState, Snapshot
 from tests.serving.routing.strategies import TAGS, TIERS, shares, worlds
@@ -53,6 +54,13 @@ def test_nothing_that_is_chosen_breaks_a_limit(world):
         assert row.token_cost_usd is not None
         assert asked.max_cost_usd is None or row.token_cost_usd <= asked.max_cost_usd
         assert asked.max_latency_ms is None or row.latency_ms <= asked.max_latency_ms
+        first_token_ms = snapshot.states[row.deployment].first_token_ms
+        assert asked.max_first_token_ms is None or first_token_ms <= asked.max_first_token_ms
+        assert asked.minimum_tier is None or TIERS.index(row.tier) >= TIERS.index(asked.minimum_tier)
+        assert asked.maximum_tier is None or TIERS.index(row.tier) <= TIERS.index(asked.maximum_tier)
+        assert asked.allow is None or row.deployment in asked.allow
+        assert row.deployment not in asked.deny
+        assert not asked.pin or row.deployment in asked.pin
         assert snapshot.states[row.deployment].unavailable is None
         window = deployment.context_window_tokens
         assert window is not None and request.input_tokens + request.reserved_output_tokens <= window
@@ -60,11 +68,13 @@ def test_nothing_that_is_chosen_breaks_a_limit(world):
 
 @given(worlds())
 def test_the_ranking_is_by_a_sum_that_adds_up(world):
-    ranking = decide(*world).ranking
+    decision = decide(*world)
+    ranking = decision.ranking
     totals = [row.total_usd for row in ranking]
-    assert totals == sorted(totals)
+    assert world[0].limits.pin or decision.share.shifts or totals == sorted(totals)
     for row in ranking:
         parts = (row.token_cost_usd or 0.0) + row.waiting_cost_usd + row.lost_quality_cost_usd
+        parts += row.switch_cost_usd
         assert row.total_usd == pytest.approx(parts)
 
 
@@ -88,6 +98,46 @@ def test_a_tighter_latency_never_gives_a_slower_deployment(world, one, other):
     loose = chosen_with(world, max_latency_ms=max(one, other))
     if tight is not None and tight != loose:
         assert loose is not None and tight.latency_ms <= loose.latency_ms
+
+
+@given(worlds(), st.floats(1, 5_000), st.floats(1, 5_000))
+def test_a_tighter_first_token_never_gives_one_that_starts_later(world, one, other):
+    states = world[3].states
+    tight = chosen_with(world, max_first_token_ms=min(one, other))
+    loose = chosen_with(world, max_first_token_ms=max(one, other))
+    if tight is not None and tight != loose:
+        assert loose is not None
+        assert states[tight.deployment].first_token_ms <= states[loose.deployment].first_token_ms
+
+
+@given(worlds(), st.sampled_from(TIERS), st.sampled_from(TIERS))
+def test_a_higher_minimum_tier_never_gives_a_lower_one(world, one, other):
+    low, high = sorted((one, other), key=TIERS.index)
+    lower, higher = chosen_with(world, minimum_tier=low), chosen_with(world, minimum_tier=high)
+    if higher is not None:
+        assert lower is not None
+        assert higher == lower or TIERS.index(higher.tier) >= TIERS.index(lower.tier)
+
+
+@given(worlds(), shares, shares)
+def test_the_dial_towards_quality_never_gives_a_worse_answer(world, one, other):
+    low = chosen_with(world, cost_versus_quality=min(one, other), pin=())
+    high = chosen_with(world, cost_versus_quality=max(one, other), pin=())
+    if low is not None:
+        assert high.quality >= low.quality - 1e-9
+
+
+@given(worlds(), worlds())
+def test_limits_taken_together_leave_what_each_of_them_leaves(world, another):
+    request, *rest = world
+    other = replace(another[0].limits, pin=())
+    both = replace(request, limits=tightest([request.limits, other], TIERS))
+    alone = replace(request, limits=replace(request.limits, cost_versus_quality=None))
+    second = replace(request, limits=other)
+    left = {row.deployment for row in decide(both, *rest).ranking}
+    assert left == {r.deployment for r in decide(alone, *rest).ranking} & {
+        r.deployment for r in decide(second, *rest).ranking
+    }
 
 
 @given(worlds(), shares, shares)
@@ -183,3 +233,33 @@ def test_without_a_classifier_the_reason_says_so():
     fallback = Prediction(TIERS, (0.0, 0.0, 1.0), "none", source="fallback")
     decision = decided(SMALL, LARGE, prediction=fallback)
     assert (decision.chosen.deployment, decision.reason) == ("large", "classifier_unavailable")
+
+
+DAY = date(2027, 4, 1)
+
+
+@pytest.mark.parametrize(("day", "chosen"), [(DAY - timedelta(1), "small"), (DAY, "large"), (None, "large")])
+def test_a_deployment_is_used_until_the_day_it_ends(day, chosen):
+    ending = replace(SMALL, sunset=DAY, superseded_by="large")
+    decision = decided(ending, LARGE, request=replace(REQUEST, day=day))
+    assert decision.chosen.deployment == chosen
+    named = decided(ending, LARGE, request=replace(REQUEST, day=day, only=frozenset({"small"})))
+    assert (named.chosen is None) == (chosen == "large")
+
+
+@pytest.mark.parametrize(
+    ("tag", "allowed"),
+    [
+        ("retention_days<=30", True),
+        ("retention_days<=029", False),
+        ("retention_days<=" + "9" * 5_000, True),
+        ("retention_days<=", False),
+        ("retention_days<=-1", False),
+        ("retention_days<=³", False),
+        ("retention<=30", False),
+    ],
+)
+def test_how_long_prompts_are_kept_is_compared_as_a_number(tag, allowed):
+    strict = replace(REQUEST, limits=Limits(compliance=frozenset({tag})))
+    assert (decided(replace(SMALL, retention_days=30), request=strict).chosen is not None) == allowed
+    assert decided(SMALL, request=strict).rejected[0].code == "compliance"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from serving.settings import build_catalog
-from serving.settings.advice import advice
+from serving.settings.advice import advice, ended
 from serving.settings.load import validate_text
 
+DAY = date(2026, 11, 25)
 BASE = """
 catalog.include_defaults = false
 {more}
@@ -23,10 +26,12 @@ output_tokens_per_second = 100
 """
 
 
-def said(text, environ=None, has_server_keys=False):
+def said(text, environ=None, has_server_keys=False, day=None):
     settings = validate_text(text, "t")
     return " | ".join(
-        advice(settings, build_catalog(settings, environ or {}), has_server_keys=has_server_keys)
+        advice(
+            settings, build_catalog(settings, environ or {}), has_server_keys=has_server_keys, day=day or DAY
+        )
     )
 
 
@@ -116,3 +121,25 @@ api_key_env = "FAR_KEY"
 """
     assert "unencrypted" in said(row, {"FAR_KEY": "k"})
     assert "unencrypted" not in said(row.replace("a.b", "127.0.0.1"), {"FAR_KEY": "k"})
+
+
+def test_a_row_that_soon_ends_is_told_with_what_follows_it():
+    text = BASE.format(more="") + 'sunset = 2026-12-31\nsuperseded_by = "b"\n'
+    assert "'a' ends on 2026-12-31. Use 'b' instead." in said(text)
+    assert "ends on" not in said(text, day=date(2026, 1, 1))
+
+
+def test_a_row_of_ones_own_that_has_ended_is_an_error_with_file_key_value_and_way_out():
+    settings = validate_text(BASE.format(more="") + "sunset = 2026-11-25\n", "team.toml")
+    (sentence,) = ended(settings, DAY)
+    for told in ("team.toml", "'a'", "sunset = 2026-11-25", "Remove the row"):
+        assert told in sentence
+    assert ended(settings, date(2026, 11, 24)) == []
+
+
+def test_a_built_in_row_that_has_ended_is_told_and_stops_nothing():
+    settings = validate_text("", "t")
+    day = date(2100, 1, 1)
+    assert ended(settings, day) == []
+    environ = {row.api_key_env: "k" for row in settings.deployments if row.api_key_env}
+    assert "The built-in deployment 'gpt-5.1' ended on 2027-04-01" in said("", environ, day=day)

@@ -128,6 +128,13 @@ def test_settings_cannot_be_changed(load):
         (ROW + "context_window_tokens = 0", ["deployment 'mine', context_window_tokens = 0"]),
         (ROW + "usd_per_million_input = -0.1", ["usd_per_million_input = -0.1"]),
         (ROW + "usd_per_million_output = inf", ["usd_per_million_output = inf", "finite"]),
+        (ROW + "usd_per_million_cached_read = -0.1", ["usd_per_million_cached_read = -0.1"]),
+        (ROW + "usd_per_million_input = 0.0000001", ["usd_per_million_input = 1e-07", "6 decimals"]),
+        (ROW + 'usd_per_million_input = "1"', ["usd_per_million_input = '1'", "without quotes"]),
+        (ROW + "usd_per_million_input = 1e9", ["usd_per_million_input", "100000"]),
+        (ROW + "retention_days = -1", ["retention_days = -1"]),
+        (ROW + 'sunset = "2020-01-01"', ["sunset = '2020-01-01'", "without quotes"]),
+        (ROW + "released = 2026-02-01\nsunset = 2026-01-01", ["sunset", "released = 2026-02-01"]),
         (ROW + "quality = { economy = 1.1 }", ["quality.economy = 1.1"]),
         (ROW + "quality = { easy = 1 }", ["quality", "'easy'", "economy, standard, premium"]),
         (ROW + 'capabilities = ["visoin"]', ["capabilities", "Did you mean 'vision'"]),
@@ -223,6 +230,10 @@ def test_the_template_holds_and_changes_nothing():
     assert found.model_dump() == validate_text("", "nothing").model_dump()
 
 
+# Tables of rows that the template shows by an example.
+_EXAMPLES: dict[str, list[object]] = {"deployments": [], "callers": []}
+
+
 def test_every_line_of_the_template_may_be_switched_on():
     switched_on = "\n".join(
         line.removeprefix("#") if line.startswith("#") and not line.startswith("# ") else line
@@ -230,7 +241,7 @@ def test_every_line_of_the_template_may_be_switched_on():
     )
     found = tomllib.loads(switched_on)
     defaults = tomllib.loads(DEFAULTS_FILE.read_text(encoding="utf-8"))
-    assert found | {"deployments": []} == defaults | {"deployments": []}
+    assert found | _EXAMPLES == defaults | _EXAMPLES
     assert validate_text(switched_on, "template").deployments[-1].name == found["deployments"][0]["name"]
 
 

@@ -1,0 +1,1 @@
+"""Anthropic's Messages API as callers speak it: into a chat completion, and back."""

@@ -1,0 +1,190 @@
+"""The one way out to providers: a shared session, its limits, and what may cross it in either direction.
+
+Out go the headers named here and no others: nothing of the caller's travels. Back come a status, a body and
+how long to wait. Redirects are not followed, for they could carry key and prompt to another host, and nothing
+is decompressed, for a small answer could become a large one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from serving.dispatch.adapter import ProviderError
+from serving.dispatch.failures import from_event, from_status
+from serving.dispatch.sse import EventSplitter, EventTooLarge
+
+# A whole answer longer than this is refused rather than held in memory.
+MAX_ANSWER_BYTES = 32_000_000
+# How long a finished stream may take to end properly, so that its connection can be used again.
+_ENDING_S = 0.1
+_ALWAYS = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": "weighbridge"}
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a provider may take: to connect, to send its first byte, and between two pieces.
+
+    Comments that keep a stream alive count as pieces, but for no longer than a first byte may take.
+    """
+
+    connect_ms: float = 5_000
+    first_byte_ms: float = 60_000
+    idle_ms: float = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One request to a provider; `key` is what must never come back in a message."""
+
+    url: str
+    body: bytes
+    key: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Connection:
+    """One session for all providers; opened at the first request, closed once."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        self._session: aiohttp.ClientSession | None = None
+
+    async def whole(self, outgoing: Outgoing) -> bytes:
+        """Return the body of an answer; raise ProviderError for any status but 200."""
+        with unreachable():
+            async with asyncio.timeout(self._timeouts.first_byte_ms / 1000.0):
+                response = await self._post(outgoing)
+            return await self._accepted(response, outgoing)
+
+    async def stream(self, outgoing: Outgoing) -> Events:
+        """Return the events of an answer once the provider has accepted the call."""
+        due_s = time.perf_counter() + self._timeouts.first_byte_ms / 1000.0
+        with unreachable():
+            async with asyncio.timeout(self._timeouts.first_byte_ms / 1000.0):
+                response = await self._post(outgoing)
+            if response.status == 200 and response.content_type != "application/json":
+                try:
+                    _refuse_encoded(response)
+                except ProviderError:
+                    response.close()
+                    raise
+                return Events(response, self._timeouts, due_s=due_s)
+            body = await self._accepted(response, outgoing)
+        raise from_event(body, key=outgoing.key) or ProviderError(
+            "upstream", "The provider answered without streaming.", status=502, retryable=True
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _post(self, outgoing: Outgoing) -> aiohttp.ClientResponse:
+        return await self._opened().post(
+            outgoing.url, data=outgoing.body, headers=_ALWAYS | dict(outgoing.headers), allow_redirects=False
+        )
+
+    async def _accepted(self, response: aiohttp.ClientResponse, outgoing: Outgoing) -> bytes:
+        async with response:
+            if response.status == 200:
+                _refuse_encoded(response)
+            body = await self._read(response)
+        if response.status != 200:
+            raise from_status(response.status, response.headers, body, key=outgoing.key)
+        return body
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        pieces: list[bytes] = []
+        length = 0
+        while True:
+            async with asyncio.timeout(self._timeouts.idle_ms / 1000.0):
+                piece = await response.content.readany()
+            if not piece:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            length += len(piece)
+            if length > MAX_ANSWER_BYTES:
+                raise ProviderError(
+                    "upstream", "The provider's answer is too long to be held.", retryable=True
+                )
+            pieces.append(piece)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect_ms / 1000.0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+            )
+        return self._session
+
+
+class Events:
+    """A provider's server-sent events as they come; `due_s` is when the first must have come."""
+
+    def __init__(self, response: aiohttp.ClientResponse, timeouts: Timeouts, *, due_s: float) -> None:
+        self.ended = False
+        self._response = response
+        self._silence_s = max(timeouts.first_byte_ms, timeouts.idle_ms) / 1000.0
+        self._idle_s = timeouts.idle_ms / 1000.0
+        self._due_s = due_s
+        self._begun = False
+        self._splitter = EventSplitter()
+
+    async def next(self) -> list[bytes]:
+        """Return the data of the events in the next piece, maybe none; note when there will be no more."""
+        left_s = self._due_s - time.perf_counter()
+        try:
+            async with asyncio.timeout(min(left_s, self._idle_s) if self._begun else left_s):
+                piece = await self._response.content.readany()
+            self.ended = not piece
+            found = self._splitter.feed(piece) if piece else self._splitter.end()
+        except (aiohttp.ClientError, OSError, EventTooLarge) as error:
+            self.ended = True
+            raise failure(error) from error
+        if found:
+            self._begun = True
+            self._due_s = time.perf_counter() + self._silence_s
+        return found
+
+    async def close(self, *, finished: bool) -> None:
+        """Give the connection back where the stream has ended; else drop it, which stops the provider."""
+        if finished and not self._response.content.at_eof():
+            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+                async with asyncio.timeout(_ENDING_S):
+                    await self._response.content.readany()
+        self._response.close()
+
+
+def _refuse_encoded(response: aiohttp.ClientResponse) -> None:
+    """Refuse an answer that is compressed although that was not asked for: nobody knows its true size."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise ProviderError(
+            "upstream", f"The provider's answer is encoded ({encoding[:40]}), which was not asked for.",
+            status=502, retryable=True,
+        )  # fmt: skip
+
+
+def failure(error: Exception) -> ProviderError:
+    """Return what a broken connection or a passed deadline means."""
+    if isinstance(error, TimeoutError):
+        return ProviderError("timeout", "The provider took too long.", retryable=True)
+    told = f"The provider could not be reached or broke off: {type(error).__name__}."
+    return ProviderError("upstream", told, retryable=True)
+
+
+@contextlib.contextmanager
+def unreachable() -> Iterator[None]:
+    """Turn every way a connection can fail into the one error that a dispatcher knows."""
+    try:
+        yield
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise failure(error) from error

@@ -1,0 +1,64 @@
+"""Limits that hold for all that a caller sends, or that a rule matches."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from serving.settings.section import (
+    Capabilities,
+    Section,
+    Share,
+    Tags,
+    Tier,
+    Words,
+    environment_name,
+    tiers_of,
+)
+
+Positive = Annotated[float, Field(gt=0)]
+Label = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class LimitsSettings(Section):
+    """The limits of `serving.routing.request.Limits`, as a file says them; deployments or models by name."""
+
+    max_cost_usd: Positive | None = None
+    max_latency_ms: Positive | None = None
+    max_first_token_ms: Positive | None = None
+    quality_floor: Share | None = None
+    cost_versus_quality: Share | None = None
+    minimum_tier: Tier | None = None
+    maximum_tier: Tier | None = None
+    capabilities: Capabilities = ()
+    compliance: Tags = ()
+    allow: Words | None = None
+    deny: Words = ()
+    pin: Words = ()
+
+    @model_validator(mode="after")
+    def _can_be_met(self, info: ValidationInfo) -> LimitsSettings:
+        tiers = tiers_of(info)
+        low, high = self.minimum_tier, self.maximum_tier
+        if low and high and tiers.index(low) > tiers.index(high):
+            raise ValueError(
+                f"minimum_tier {low!r} is above maximum_tier {high!r}: nothing could answer. Change one"
+            )
+        for names, key in ((self.allow or (), "allow"), (self.pin, "pin")):
+            if both := sorted(set(names) & set(self.deny)):
+                raise ValueError(f"{both[0]!r} stands in {key} and in deny. Take it out of one")
+        return self
+
+
+class CallerSettings(LimitsSettings):
+    """One `[[callers]]` row: a key, who holds it, and what holds for all they send."""
+
+    name: Label
+    api_key_env: str
+    user_tier: Label | None = None
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        return environment_name(name)

@@ -1,0 +1,1 @@
+"""Verified, not declared: real probes to a deployment, and what they find."""
