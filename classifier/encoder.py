@@ -1,8 +1,7 @@
 """From readings to what the encoder at the front of an artifact's graph takes.
 
-Three encoders: the static one looks token embeddings up and averages them; the tuned one reads them in small
-neighbourhoods; the transformer reads all of them in order. Each runs inside the artifact's graph, so that a
-prompt is one call; what differs is the feed.
+Two encoders: the static one looks token embeddings up and averages them; the transformer reads the tokens in
+order. Both run inside the artifact's graph, so that a prompt is one call; what differs is the feed.
 """
 
 from __future__ import annotations
@@ -28,11 +27,6 @@ MIDDLE_TOKENS = 20
 
 # The transformer's window; what is cut is the middle of the request and the older part of the context.
 MAX_TRANSFORMER_TOKENS = 256
-
-# The tuned encoder's window: so many tokens of the request's head and tail, and of the newest context.
-TUNED_HEAD_TOKENS = 90
-TUNED_TAIL_TOKENS = 70
-TUNED_CONTEXT_TOKENS = 40
 
 Feed = dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]
 
@@ -83,42 +77,6 @@ class StaticEncoder:
         return {"token_ids": np.array(ids, dtype=np.int64), "token_weights": weights}
 
 
-class TunedEncoder:
-    """Token ids in order: the newest context, a separator, the request.
-
-    Feeds: `token_ids` int64 [T], T ≥ 1.
-    """
-
-    kind = "tuned"
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        self._tokenizer = tokenizer
-        self._unknown = tokenizer.token_to_id("[UNK]") or 0
-        self._separator = tokenizer.token_to_id("[SEP]") or 0
-
-    def feeds(self, readings: Sequence[Reading]) -> list[Feed]:
-        """Return the tokens of each reading, in their order."""
-        return [{"token_ids": np.array(ids, dtype=np.int64)} for ids in self.tokens(readings)]
-
-    def tokens(self, readings: Sequence[Reading]) -> list[list[int]]:
-        """Return the token ids of each reading: what the encoder is fitted on, and what it is fed."""
-        texts = [text for reading in readings for text in (reading.request, reading.context) if text]
-        found = iter(_ids(self._tokenizer, texts))
-        rows = []
-        for reading in readings:
-            request = next(found) if reading.request else []
-            context = next(found)[-TUNED_CONTEXT_TOKENS:] if reading.context else []
-            rows.append(self._row(request, context))
-        return rows
-
-    def _row(self, request: list[int], context: list[int]) -> list[int]:
-        if len(request) > TUNED_HEAD_TOKENS + TUNED_TAIL_TOKENS:
-            request = request[:TUNED_HEAD_TOKENS] + request[-TUNED_TAIL_TOKENS:]
-        return [*context, self._separator, *request] if context else request or [self._unknown]
-
-
 class TransformerEncoder:
     """Token ids in order, with the special tokens of the model.
 
@@ -150,7 +108,7 @@ def load_encoder(kind: str, tokenizer_file: Path) -> Encoder:
     """Return the encoder of that kind; raises ValueError for an unknown one."""
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     known: dict[str, Callable[[Tokenizer], Encoder]] = {
-        encoder.kind: encoder for encoder in (StaticEncoder, TunedEncoder, TransformerEncoder)
+        encoder.kind: encoder for encoder in (StaticEncoder, TransformerEncoder)
     }
     if kind not in known:
         raise ValueError(f"Unknown encoder {kind!r}. Known: {', '.join(known)}.")

@@ -31,11 +31,21 @@ class Sigmoid:
 def calibrate(scores: Numbers, target: Numbers, weight: Numbers) -> Sigmoid:
     """Fit the sigmoid on scores of rows that the head has not seen."""
     # Nearly unregularised: two numbers on hundreds of rows. The slope must not turn, or order would be lost.
-    shares = np.concatenate([weight * target, weight * (1.0 - target)])
-    counted = shares > 0.0
+    places, said, shares = yes_and_no(target, weight)
     fitted = LogisticRegression(C=1e4, tol=1e-8, max_iter=1_000).fit(
-        np.tile(scores, 2)[counted, None],
-        np.repeat([1.0, 0.0], len(target))[counted],
-        sample_weight=shares[counted],
+        scores[places, None], said, sample_weight=shares
     )
     return Sigmoid(max(1e-3, float(fitted.coef_[0, 0])), float(fitted.intercept_[0]))
+
+
+def yes_and_no(target: Numbers, weight: Numbers) -> tuple[npt.NDArray[np.int64], Numbers, Numbers]:
+    """Split rows with targets in 0..1 into a yes and a no of that weight: the row, 1 or 0, the weight.
+
+    >>> [part.tolist() for part in yes_and_no(np.array([1.0, 0.25]), np.array([1.0, 2.0]))]
+    [[0, 1, 1], [1.0, 1.0, 0.0], [1.0, 0.5, 1.5]]
+    """
+    shares = np.concatenate([weight * target, weight * (1.0 - target)])
+    counted = shares > 0.0
+    places = np.tile(np.arange(len(target)), 2)
+    said = np.repeat([1.0, 0.0], len(target))
+    return places[counted], said[counted], shares[counted]

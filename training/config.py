@@ -10,7 +10,7 @@ from typing import Any
 
 from classifier.tiers import DEFAULT_THRESHOLD, DEFAULT_TIERS
 
-ENCODERS = ("static", "transformer", "tuned")
+ENCODERS = ("static", "transformer")
 
 
 # Which models speak for which tier, per source. Two of nine_models' models are left out: they fail on form,
@@ -48,6 +48,7 @@ class TrainingConfig:
 
     `encoder_source` is a sentence-transformers folder; None takes the packaged all-MiniLM-L6-v2.
     `embedding_weight` is how loudly the embedding speaks beside the features, before any fitting.
+    `token_weight` is the same for the tokens themselves; 0 leaves them out.
     `regularisation` are the values of C that cross-validation chooses from, per head.
     """
 
@@ -61,10 +62,10 @@ class TrainingConfig:
     threshold: float = DEFAULT_THRESHOLD
     encoder: str = "static"
     encoder_source: str | None = None
-    encoder_from: Path | None = None
     dimensions: int = 256
     sif: float = 1e-3
     embedding_weight: float = 0.5
+    token_weight: float = 1.0
     clip: float = 3.0
     regularisation: tuple[float, ...] = (3.0, 6.0, 12.0)
     folds: int = 5

@@ -37,11 +37,11 @@ class Row:
     prompt: Mapping[str, Any]
     reading: Reading
     tier: str
-    labels: tuple[str, ...]
     domain: str
     kind: str
     language: str
     traits: tuple[str, ...]
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +80,6 @@ def _resolved(row: Row, given: SecondLabels) -> Row:
             "does not say which holds. Add a line with its id, tier and because."
         )
     return replace(row, tier=tier, labels=(row.tier, second))
-
-
-# Of a hundred groups so many never teach a tuned encoder: heads are fitted and judged on them alone.
-KEPT_BACK_PERCENT = 30
-
-
-def kept_back(row: Row) -> bool:
-    """Return whether a row is one that no tuned encoder may learn from; decided by its text alone."""
-    return int(row.group[:8], 16) % 100 < KEPT_BACK_PERCENT
 
 
 def split(rows: Sequence[Row], folds: int, seed: int) -> npt.NDArray[np.int64]:
@@ -139,11 +130,11 @@ def _row(found: Any, tiers: Sequence[str]) -> Row:
         prompt=prompt,
         reading=reading,
         tier=found["tier"],
-        labels=(found["tier"],),
         domain=found["domain"],
         kind=found["kind"],
         language=found["language"],
         traits=tuple(found.get("traits", ())),
+        labels=(found["tier"],),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
+from tokenizers import Tokenizer
 
-from classifier.artifact import GRAPH, TOKENIZER, load_manifest, sha256
-from classifier.encoder import Encoder, load_encoder
-from classifier.reading import Reading
+from classifier.artifact import TOKENIZER, sha256
+from classifier.encoder import Encoder, Feed, load_encoder
 from classifier.tier_classifier import open_session
 from training.config import TrainingConfig
-from training.labeling import Lessons
 
 # The published weights of sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), as the package carries them.
 PACKAGED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
@@ -64,46 +62,32 @@ class MadeEncoder:
         """Return the graph, ready to be merged."""
         return onnx.load(self.graph_file)
 
+    def vocabulary(self) -> int:
+        """Return how many tokens the tokenizer knows."""
+        return int(Tokenizer.from_file(str(self.tokenizer_file)).get_vocab_size())
+
     def feeder(self) -> Encoder:
         """Return what turns readings into the inputs of the graph."""
         return load_encoder(str(self.facts["kind"]), self.tokenizer_file)
 
 
-def make_encoder(config: TrainingConfig, lessons: Lessons | None = None) -> MadeEncoder:
-    """Return the encoder that the config asks for, from the cache where an equal one has been made.
-
-    Only a tuned encoder needs `lessons`. Raises EncoderSourceError where there is nothing to make it of.
-    """
-    if config.encoder_from is not None:
-        return _taken_over(config.encoder_from, config.cache)
+def make_encoder(config: TrainingConfig) -> MadeEncoder:
+    """Return the encoder that the config asks for, from the cache where an equal one has been made."""
     source = source_folder(config.encoder_source)
-    facts = _facts(config, source, lessons)
+    facts = _facts(config, source)
     key = hashlib.sha256(json.dumps([_RECIPE, facts], sort_keys=True).encode()).hexdigest()[:16]
     folder = config.cache / f"{config.encoder}-{key}"
     if not (folder / _FACTS).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        facts |= _make(folder, source, config, lessons)
+        _make(folder, source, config)
         # Written last: a folder without it was interrupted and is made again.
         (folder / _FACTS).write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return MadeEncoder(folder, json.loads((folder / _FACTS).read_text(encoding="utf-8")))
+    return MadeEncoder(folder, facts)
 
 
-def _taken_over(artifact: Path, cache: Path) -> MadeEncoder:
-    """Cut the encoder out of an artifact's graph, so that only the heads are fitted anew."""
-    manifest = load_manifest(artifact)
-    folder = cache / f"taken-{sha256(artifact / GRAPH)[:16]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    model = onnx.load(artifact / GRAPH)
-    feeds = [one.name for one in model.graph.input if one.name != "features"]
-    onnx.save(onnx.utils.Extractor(model).extract_model(feeds, ["embedding"]), folder / _GRAPH)
-    shutil.copyfile(artifact / TOKENIZER, folder / TOKENIZER)
-    return MadeEncoder(folder, {**manifest.encoder, "taken_from": manifest.version})
-
-
-def embed(encoder: MadeEncoder, readings: Sequence[Reading]) -> npt.NDArray[np.float32]:
-    """Return the embedding of each reading as serving will see it, float32 [N, D]."""
+def embed(encoder: MadeEncoder, feeds: Sequence[Feed]) -> npt.NDArray[np.float32]:
+    """Return the embedding of each feed as serving will see it, float32 [N, D]."""
     session: onnxruntime.InferenceSession = open_session(encoder.graph_file)
-    feeds = encoder.feeder().feeds(readings)
     return np.stack([session.run(("embedding",), feed)[0] for feed in feeds])
 
 
@@ -139,7 +123,7 @@ def load_source(folder: Path) -> Any:
     return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
 
 
-def _facts(config: TrainingConfig, source: Path, lessons: Lessons | None) -> dict[str, Any]:
+def _facts(config: TrainingConfig, source: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "kind": config.encoder,
         "source": source.name if config.encoder_source else PACKAGED_NAME,
@@ -147,37 +131,14 @@ def _facts(config: TrainingConfig, source: Path, lessons: Lessons | None) -> dic
     }
     if config.encoder == "static":
         return facts | {"dimensions": config.dimensions, "sif": config.sif, "bits": 8}
-    if config.encoder == "tuned":
-        if lessons is None:
-            raise EncoderSourceError("A tuned encoder is fitted to labels, and there are none to fit it to.")
-        return facts | {
-            "bits": 8,
-            "seed": config.seed,
-            "learned_from_rows": len(lessons.labelled),
-            "learned_from_texts": len(lessons.others),
-            "lessons_sha256": _digest(lessons),
-        }
     return facts | {"bits": 8}
 
 
-def _digest(lessons: Lessons) -> str:
-    texts = [[one.context, one.request] for one in (*lessons.labelled, *lessons.others)]
-    found = hashlib.sha256(json.dumps(texts).encode("utf-8", "replace"))
-    found.update(lessons.labels.targets.tobytes() + lessons.labels.weights.tobytes())
-    return found.hexdigest()
-
-
-def _make(folder: Path, source: Path, config: TrainingConfig, lessons: Lessons | None) -> dict[str, Any]:
-    """Write graph and tokenizer; return what is known of the encoder only now."""
+def _make(folder: Path, source: Path, config: TrainingConfig) -> None:
     from training.static_encoder import distil, quantise, static_graph  # noqa: PLC0415  # they bring torch
     from training.transformer_encoder import transformer_graph  # noqa: PLC0415
 
     model = load_source(source)
-    _write_tokenizer(model, folder / TOKENIZER)
-    if config.encoder == "tuned" and lessons is not None:
-        from training.tuning.recipe import tune  # noqa: PLC0415
-
-        return {"cosine": tune(model, lessons, config.seed, folder / _GRAPH)}
     if config.encoder == "static":
         vectors = distil(model, config.dimensions, config.sif)
         np.save(folder / _REFERENCE, vectors)
@@ -185,7 +146,7 @@ def _make(folder: Path, source: Path, config: TrainingConfig, lessons: Lessons |
     else:
         graph = transformer_graph(model)
     onnx.save(graph, folder / _GRAPH)
-    return {}
+    _write_tokenizer(model, folder / TOKENIZER)
 
 
 def _write_tokenizer(model: Any, file: Path) -> None:

@@ -33,6 +33,11 @@ def merged_graph(encoder: MadeEncoder, heads: Sequence[Head]) -> Any:
     model = compose.merge_models(
         encoder.graph(), _heads_graph(heads), io_map=[("embedding", "encoded")], outputs=["sufficiency"]
     )
+    if heads[0].words is not None:
+        # Both halves look at the same tokens; the merge takes the second for an input of its own.
+        model.graph.input.remove(next(one for one in model.graph.input if one.name == "counted_ids"))
+        for node in model.graph.node:
+            node.input[:] = ["token_ids" if name == "counted_ids" else name for name in node.input]
     # The merge hides the embedding, which serving hands on.
     dimensions = heads[0].pipeline.n_features_in_ - len(FEATURE_NAMES)
     model.graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [dimensions]))
@@ -97,6 +102,7 @@ def _digests(folder: Path) -> dict[str, str]:
 def _heads_graph(heads: Sequence[Head]) -> Any:
     """Return encoded [D], features [F] → sufficiency [K]; a row of each constant per head."""
     width = heads[0].pipeline.n_features_in_
+    counts = heads[0].words is not None
     nodes = [
         helper.make_node("Concat", ["encoded", "features"], ["inputs"], axis=0),
         helper.make_node("Sub", ["inputs", "means"], ["centred"]),
@@ -104,7 +110,8 @@ def _heads_graph(heads: Sequence[Head]) -> Any:
         helper.make_node("Clip", ["standard", "lowest", "highest"], ["clipped"]),
         helper.make_node("Mul", ["clipped", "coefficients"], ["terms"]),
         helper.make_node("ReduceSum", ["terms", "across"], ["sums"], keepdims=0),
-        helper.make_node("Add", ["sums", "intercepts"], ["scores"]),
+        helper.make_node("Add", ["sums", "intercepts"], ["dense_scores" if counts else "scores"]),
+        *(_token_nodes() if counts else []),
         helper.make_node("Mul", ["scores", "slopes"], ["sloped"]),
         helper.make_node("Add", ["sloped", "shifts"], ["calibrated"]),
         helper.make_node("Sigmoid", ["calibrated"], ["raw"]),
@@ -114,9 +121,26 @@ def _heads_graph(heads: Sequence[Head]) -> Any:
         helper.make_tensor_value_info("encoded", TensorProto.FLOAT, [width - len(FEATURE_NAMES)]),
         helper.make_tensor_value_info("features", TensorProto.FLOAT, [len(FEATURE_NAMES)]),
     ]
+    if counts:
+        inputs.append(helper.make_tensor_value_info("counted_ids", TensorProto.INT64, ["tokens"]))
     outputs = [helper.make_tensor_value_info("sufficiency", TensorProto.FLOAT, [len(heads) + 1])]
     graph = helper.make_graph(nodes, "heads", inputs, outputs, _constants(heads))
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+
+
+def _token_nodes() -> list[Any]:
+    """Return what `training.tokens.token_rows` does, times the weights of the tokens."""
+    return [
+        helper.make_node("Unique", ["counted_ids"], ["distinct", "", "", "counts"], sorted=0),
+        helper.make_node("Cast", ["counts"], ["counts_float"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["counts_float", "one"], ["counts_and_one"]),
+        helper.make_node("Log", ["counts_and_one"], ["loudness"]),
+        helper.make_node("ReduceL2", ["loudness"], ["loudness_norm"], axes=[0], keepdims=1),
+        helper.make_node("Div", ["loudness", "loudness_norm"], ["shares"]),
+        helper.make_node("Gather", ["words", "distinct"], ["word_rows"], axis=0),
+        helper.make_node("MatMul", ["shares", "word_rows"], ["word_scores"]),
+        helper.make_node("Add", ["dense_scores", "word_scores"], ["scores"]),
+    ]
 
 
 def _monotone(heads: int) -> list[Any]:
@@ -145,6 +169,8 @@ def _constants(heads: Sequence[Head]) -> list[Any]:
         "highest": clip["a_max"],
         "certain": [1.0],
     }
+    if heads[0].words is not None:
+        per_head |= {"words": np.stack([np.asarray(head.words) for head in heads], axis=1), "one": [1.0]}
     constants = [
         numpy_helper.from_array(np.asarray(v, dtype=np.float32), name) for name, v in per_head.items()
     ]

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from training.calibration import Sigmoid, calibrate
+from training.calibration import Sigmoid, calibrate, yes_and_no
 from training.config import TrainingConfig
 from training.labeling import Labels
 
@@ -30,36 +31,55 @@ class FitError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One question's pipeline (standardise, clip, weigh, logistic), its calibration and its chosen C."""
+    """One question's pipeline (standardise, clip, weigh, logistic), its calibration and its chosen C.
+
+    `words` [V] is the weight of each token of the static encoder, None where the heads do not count tokens.
+    """
 
     pipeline: Pipeline
     calibration: Sigmoid
     c: float
+    words: npt.NDArray[np.float64] | None = None
 
-    def probability(self, inputs: Matrix) -> npt.NDArray[np.float64]:
+    def probability(self, inputs: Matrix, tokens: csr_matrix | None = None) -> npt.NDArray[np.float64]:
         """Return the calibrated probability that the tier is enough, per row."""
-        return self.calibration.apply(self.pipeline.decision_function(inputs))
+        return self.calibration.apply(_scores(self.pipeline, self.words, inputs, tokens))
 
 
-def fit_heads(
-    inputs: Matrix,
-    labels: Labels,
-    folds: Folds,
-    config: TrainingConfig,
-    embedded: int,
-    families: npt.NDArray[np.int64] | None = None,
-) -> list[Head]:
-    """Fit one head per question on the rows that answer it.
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """What heads are fitted on, row by row.
 
-    `inputs` [N, D + F]: the first `embedded` columns are embeddings, the others features. `families` [N]:
-    0 for rows whose labels mean what the tiers mean; each other number is a family of rows that teaches the
-    order within itself only: it has an intercept of its own, which is fitted and then thrown away.
+    `inputs` [N, D + F]: embeddings, then features. `families` [N]: 0 for rows whose labels mean what the
+    tiers mean; each other number is a family of rows that teaches the order within itself only: it has an
+    intercept of its own, which is fitted and then thrown away. `tokens` [N, V] is None where tokens do not
+    count.
     """
-    weights = column_weights(inputs.shape[1], embedded, config.embedding_weight)
-    if families is None:
-        families = np.zeros(len(inputs), dtype=np.int64)
-    rows = _Rows(inputs, labels, folds, families)
-    return [_fit_head(rows.answering(head), head, config, weights) for head in range(labels.targets.shape[1])]
+
+    inputs: Matrix
+    labels: Labels
+    folds: Folds
+    families: npt.NDArray[np.int64]
+    tokens: csr_matrix | None = None
+
+    def take(self, chosen: npt.NDArray[np.bool_]) -> Examples:
+        """Return some of the rows."""
+        return Examples(
+            self.inputs[chosen],
+            self.labels.take(chosen),
+            self.folds[chosen],
+            self.families[chosen],
+            None if self.tokens is None else self.tokens[chosen],
+        )
+
+
+def fit_heads(examples: Examples, config: TrainingConfig, embedded: int) -> list[Head]:
+    """Fit one head per question on the rows that answer it; the first `embedded` inputs are embeddings."""
+    weights = column_weights(examples.inputs.shape[1], embedded, config.embedding_weight)
+    return [
+        _fit_head(examples.take(examples.labels.answered(head)), head, config, weights)
+        for head in range(examples.labels.targets.shape[1])
+    ]
 
 
 def column_weights(columns: int, embedded: int, embedding_weight: float) -> npt.NDArray[np.float64]:
@@ -73,60 +93,69 @@ def column_weights(columns: int, embedded: int, embedding_weight: float) -> npt.
     return weights
 
 
-def sufficiency(heads: Sequence[Head], inputs: Matrix) -> npt.NDArray[np.float64]:
+def sufficiency(
+    heads: Sequence[Head], inputs: Matrix, tokens: csr_matrix | None = None
+) -> npt.NDArray[np.float64]:
     """Return P(required ≤ tier), [N, K]: no head may promise more than one above it allows."""
-    raw = np.stack([head.probability(inputs) for head in heads], axis=1)
+    raw = np.stack([head.probability(inputs, tokens) for head in heads], axis=1)
     monotone = np.minimum.accumulate(raw[:, ::-1], axis=1)[:, ::-1]
     return np.hstack([monotone, np.ones((len(inputs), 1))])
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """What one head is fitted on; `labels` still holds every question's targets."""
+class _Fitted:
+    """A fitted pipeline and its weights per token."""
 
-    inputs: Matrix
-    labels: Labels
-    folds: Folds
-    families: npt.NDArray[np.int64]
+    pipeline: Pipeline
+    words: npt.NDArray[np.float64] | None
 
-    def answering(self, head: int) -> _Rows:
-        return self.take(self.labels.answered(head))
-
-    def take(self, chosen: npt.NDArray[np.bool_]) -> _Rows:
-        return _Rows(self.inputs[chosen], self.labels.take(chosen), self.folds[chosen], self.families[chosen])
+    def scores(self, examples: Examples) -> npt.NDArray[np.float64]:
+        return _scores(self.pipeline, self.words, examples.inputs, examples.tokens)
 
 
-def _fit_head(rows: _Rows, head: int, config: TrainingConfig, weights: npt.NDArray[np.float64]) -> Head:
-    served = rows.families == 0
-    target, weight = rows.labels.targets[served, head], rows.labels.weights[served]
+def _fit_head(
+    examples: Examples, head: int, config: TrainingConfig, weights: npt.NDArray[np.float64]
+) -> Head:
+    served = examples.families == 0
+    target, weight = examples.labels.targets[served, head], examples.labels.weights[served]
     if len(np.unique(target)) < 2:
         raise FitError(
             f"Every row says the same of tier {config.tiers[head]!r}, so there is nothing to learn. "
             "Add rows that need a cheaper and a dearer tier."
         )
-    scores = {c: _held_out(rows, head, _pipeline(c, config, weights))[served] for c in config.regularisation}
+    scores = {
+        c: _held_out(examples, head, _pipeline(c, config, weights), config.token_weight)[served]
+        for c in config.regularisation
+    }
     best = min(scores, key=lambda c: (_loss(target, scores[c], weight), c))
-    pipeline = _fitted(rows, head, _pipeline(best, config, weights))
-    return Head(pipeline, calibrate(scores[best], target, weight), best)
+    fitted = _fitted(examples, head, _pipeline(best, config, weights), config.token_weight)
+    return Head(fitted.pipeline, calibrate(scores[best], target, weight), best, fitted.words)
 
 
-def _fitted(rows: _Rows, head: int, pipeline: Pipeline) -> Pipeline:
+def _fitted(examples: Examples, head: int, pipeline: Pipeline, token_weight: float) -> _Fitted:
     """Fit the pipeline: scales on the rows of family 0, the logistic on all, with an intercept per family."""
-    scaling = pipeline[:-1].fit(rows.inputs[rows.families == 0])
-    scaled = scaling.transform(rows.inputs)
+    scaling = pipeline[:-1].fit(examples.inputs[examples.families == 0])
+    scaled = scaling.transform(examples.inputs)
     width = scaled.shape[1]
-    others = np.setdiff1d(rows.families, [0])
-    own = _FREE * (rows.families[:, None] == others)
-    target, weight = rows.labels.targets[:, head], rows.labels.weights
+    others = np.setdiff1d(examples.families, [0])
+    columns = np.hstack([scaled, _FREE * (examples.families[:, None] == others)])
+    if examples.tokens is not None:
+        columns = hstack([csr_matrix(columns), token_weight * examples.tokens]).tocsr()
     # A target between 0 and 1 is that much of a yes and the rest of a no.
-    shares = np.concatenate([weight * target, weight * (1.0 - target)])
-    said = np.repeat([1.0, 0.0], len(target))
-    counted = shares > 0.0
-    logistic = pipeline[-1].fit(
-        np.tile(np.hstack([scaled, own]), (2, 1))[counted], said[counted], sample_weight=shares[counted]
-    )
+    target, weight = examples.labels.targets[:, head], examples.labels.weights
+    places, said, shares = yes_and_no(target, weight)
+    logistic = pipeline[-1].fit(columns[places], said, sample_weight=shares)
+    coefficients = logistic.coef_[0]
+    words = None if examples.tokens is None else token_weight * coefficients[width + len(others) :]
     logistic.coef_, logistic.n_features_in_ = logistic.coef_[:, :width], width
-    return pipeline
+    return _Fitted(pipeline, words)
+
+
+def _scores(
+    pipeline: Pipeline, words: npt.NDArray[np.float64] | None, inputs: Matrix, tokens: csr_matrix | None
+) -> npt.NDArray[np.float64]:
+    found: npt.NDArray[np.float64] = pipeline.decision_function(inputs)
+    return found if words is None or tokens is None else found + tokens @ words
 
 
 def _pipeline(c: float, config: TrainingConfig, weights: npt.NDArray[np.float64]) -> Pipeline:
@@ -136,8 +165,7 @@ def _pipeline(c: float, config: TrainingConfig, weights: npt.NDArray[np.float64]
             # One strange prompt must not outweigh all else.
             ("clip", FunctionTransformer(np.clip, kw_args={"a_min": -config.clip, "a_max": config.clip})),
             ("weigh", FunctionTransformer(_weigh, kw_args={"weights": weights})),
-            # Newton: a few exact steps, where L-BFGS took seven times as long to come as near.
-            ("logistic", LogisticRegression(C=c, solver="newton-cholesky", max_iter=100, tol=1e-6)),
+            ("logistic", LogisticRegression(C=c, max_iter=500, tol=1e-5)),
         ]
     )
 
@@ -146,15 +174,17 @@ def _weigh(inputs: Matrix, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.f
     return inputs * weights
 
 
-def _held_out(rows: _Rows, head: int, pipeline: Pipeline) -> npt.NDArray[np.float64]:
+def _held_out(
+    examples: Examples, head: int, pipeline: Pipeline, token_weight: float
+) -> npt.NDArray[np.float64]:
     """Return a raw score for every row from a head that has not seen its fold."""
-    scores = np.zeros(len(rows.inputs))
-    for fold in np.unique(rows.folds):
-        inside = rows.take(rows.folds != fold)
+    scores = np.zeros(len(examples.inputs))
+    for fold in np.unique(examples.folds):
+        inside = examples.take(examples.folds != fold)
         if len(np.unique(inside.labels.targets[inside.families == 0, head])) < 2:
             raise FitError(f"Fold {fold} holds every row of one answer. Add rows, or take fewer folds.")
-        outside = rows.folds == fold
-        scores[outside] = _fitted(inside, head, pipeline).decision_function(rows.inputs[outside])
+        outside = examples.folds == fold
+        scores[outside] = _fitted(inside, head, pipeline, token_weight).scores(examples.take(outside))
     return scores
 
 

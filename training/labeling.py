@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from classifier.reading import Reading
-
 
 @dataclass(frozen=True, slots=True)
 class Labels:
@@ -34,15 +32,6 @@ class Labels:
     def answered(self, head: int) -> npt.NDArray[np.bool_]:
         """Return which rows answer the question of one head."""
         return ~np.isnan(self.targets[:, head])
-
-
-@dataclass(frozen=True, slots=True)
-class Lessons:
-    """What an encoder learns from: labelled readings, and readings without labels beside them."""
-
-    labelled: Sequence[Reading]
-    labels: Labels
-    others: Sequence[Reading] = ()
 
 
 def graded(required: Sequence[str], tiers: Sequence[str]) -> Labels:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix
 
 from classifier.encoder import EDGE_TOKENS
 from classifier.reading import Reading
@@ -22,11 +23,15 @@ SAMPLE_ROWS = 64
 
 
 def prove_heads(
-    artifact: TierClassifier, heads: Sequence[Head], readings: Sequence[Reading], inputs: Matrix
+    artifact: TierClassifier,
+    heads: Sequence[Head],
+    readings: Sequence[Reading],
+    inputs: Matrix,
+    tokens: csr_matrix | None = None,
 ) -> float:
     """Return the largest gap to scikit-learn's probabilities; raise ExportRefused where it is too large."""
     served = np.array([prediction.sufficiency for prediction in artifact.predict_readings(readings)])
-    gap = float(np.abs(served - sufficiency(heads, inputs)).max())
+    gap = float(np.abs(served - sufficiency(heads, inputs, tokens)).max())
     if not gap <= MAX_PROBABILITY_GAP:
         raise ExportRefused(
             f"The graph's probabilities differ from scikit-learn's by up to {gap:.2g}, allowed are "
@@ -42,7 +47,7 @@ def prove_encoder(encoder: MadeEncoder, readings: Sequence[Reading], source: str
     """
     kind = str(encoder.facts["kind"])
     texts = _short(encoder, readings) or ["Where is my order?"]
-    ours = embed(encoder, [Reading(request=text) for text in texts])
+    ours = embed(encoder, encoder.feeder().feeds([Reading(request=text) for text in texts]))
     theirs = _reference_static(encoder, texts) if kind == "static" else _reference_transformer(source, texts)
     least = float(np.sum(ours * theirs, axis=1).min())
     if not least >= MIN_COSINE[kind]:

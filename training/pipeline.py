@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,17 @@ from classifier.features import FEATURE_NAMES, features
 from classifier.tier_classifier import TierClassifier
 from training.card import model_card
 from training.config import TrainingConfig
-from training.dataset import Corpus, Row, kept_back, load_corpus, split
+from training.dataset import Corpus, Row, load_corpus, split
 from training.embedding import MadeEncoder, embed, make_encoder
 from training.evaluation import as_json, evaluate, held_out_rows
 from training.export import write_artifact
-from training.fit import Folds, Head, Matrix, fit_heads
+from training.fit import Examples, Head, fit_heads
 from training.gate import REPORT, Verdict, judge
-from training.labeling import Labels, Lessons, graded
+from training.labeling import graded
 from training.outcomes import Outcomes, load_outcomes
 from training.parity import SAMPLE_ROWS, prove_encoder, prove_heads
 from training.registry import register
+from training.tokens import token_rows
 
 CARD = "MODEL_CARD.md"
 
@@ -46,18 +47,17 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class _Material:
-    """Everything that fitting needs: the judged rows of the corpus first, then those of the outcome data.
-
-    `families` is 0 for the corpus and a number of its own for each task of the outcome data.
-    """
+    """Everything that fitting needs: the rows of the corpus first, then those of the outcome data."""
 
     corpus: Corpus
-    judged: tuple[Row, ...]
+    outcomes: Outcomes
     encoder: MadeEncoder
-    inputs: Matrix
-    labels: Labels
-    folds: Folds
-    families: Folds
+    examples: Examples
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Return the rows that are judged: those of the corpus."""
+        return self.corpus.rows
 
 
 def train(config: TrainingConfig) -> Trained:
@@ -70,14 +70,14 @@ def train(config: TrainingConfig) -> Trained:
         material = _load(config, bar)
         held_out = _weigh_held_out(material, config, bar)
         bar.set_description("fitting on every row")
-        heads = _fit(material, np.ones(len(material.inputs), dtype=bool), config)
+        heads = _fit(material, np.ones(len(material.examples.inputs), dtype=bool), config)
         bar.update()
         bar.set_description("proving and writing")
         report = _report(material, held_out, config)
         folder = _export(material, heads, report, config)
         bar.update()
         bar.set_description("judging")
-        verdict = judge(report, material.judged, bundled_models(), config.tiers, config.threshold)
+        verdict = judge(report, material.rows, bundled_models(), config.tiers, config.threshold)
         _write(config.output / f"{config.version}.verdict.json", verdict.as_dict())
         run_id = (
             register(config.mlflow, folder, config, report, passed=verdict.passed) if config.mlflow else None
@@ -95,63 +95,50 @@ def _load(config: TrainingConfig, bar: Any) -> _Material:
     bar.set_description("reading the corpus")
     corpus = load_corpus(config.corpus, config.tiers)
     outcomes = load_outcomes(config)
+    readings = [*(row.reading for row in corpus.rows), *outcomes.readings]
     bar.update()
     bar.set_description(f"making the {config.encoder} encoder")
-    encoder = make_encoder(config, _lessons(corpus, outcomes, config))
-    # What a tuned encoder has learned from can neither fit a head nor judge one.
-    tuned = encoder.facts["kind"] == "tuned"
-    judged = tuple(row for row in corpus.rows if kept_back(row) or not tuned)
-    readings = [*(row.reading for row in judged), *outcomes.readings]
-    embeddings = embed(encoder, readings)
+    encoder = make_encoder(config)
+    feeds = encoder.feeder().feeds(readings)
+    embeddings = embed(encoder, feeds)
     bar.update()
-    surface = np.stack([features(reading) for reading in readings])
-    return _Material(
-        corpus=corpus,
-        judged=judged,
-        encoder=encoder,
-        inputs=np.hstack([embeddings, surface]),
-        labels=graded([row.tier for row in judged], config.tiers).and_then(outcomes.labels),
-        folds=np.concatenate([split(judged, config.folds, config.seed), outcomes.folds]),
-        families=np.concatenate([np.zeros(len(judged), dtype=np.int64), outcomes.families]),
+    own = len(corpus.rows)
+    examples = Examples(
+        inputs=np.hstack([embeddings, np.stack([features(reading) for reading in readings])]),
+        labels=graded([row.tier for row in corpus.rows], config.tiers).and_then(outcomes.labels),
+        folds=np.concatenate([split(corpus.rows, config.folds, config.seed), outcomes.folds]),
+        families=np.concatenate([np.zeros(own, dtype=np.int64), outcomes.families]),
+        tokens=token_rows(feeds, encoder.vocabulary()) if counts_tokens(config) else None,
     )
+    return _Material(corpus, outcomes, encoder, examples)
 
 
-def _lessons(corpus: Corpus, outcomes: Outcomes, config: TrainingConfig) -> Lessons | None:
-    if config.encoder != "tuned" or config.encoder_from is not None:
-        return None
-    rows = [row for row in corpus.rows if not kept_back(row)]
-    labels = graded([row.tier for row in rows], config.tiers)
-    return Lessons([row.reading for row in rows], labels, outcomes.readings)
+def counts_tokens(config: TrainingConfig) -> bool:
+    """Return whether the heads weigh single tokens: a transformer knows them by itself."""
+    return config.encoder == "static" and config.token_weight > 0.0
 
 
 def _fit(material: _Material, chosen: npt.NDArray[np.bool_], config: TrainingConfig) -> list[Head]:
     """Fit on some rows, with folds of their own for choosing and calibrating."""
-    rows = [row for row, wanted in zip(material.judged, chosen, strict=False) if wanted]
-    own = material.folds[len(material.judged) :][chosen[len(material.judged) :]]
-    folds = np.concatenate([split(rows, config.folds, config.seed + 1), own])
-    embedded = material.inputs.shape[1] - len(FEATURE_NAMES)
-    return fit_heads(
-        material.inputs[chosen],
-        material.labels.take(chosen),
-        folds,
-        config,
-        embedded,
-        material.families[chosen],
-    )
+    examples = material.examples.take(chosen)
+    rows = [row for row, wanted in zip(material.rows, chosen, strict=False) if wanted]
+    folds = np.concatenate([split(rows, config.folds, config.seed + 1), examples.folds[len(rows) :]])
+    embedded = examples.inputs.shape[1] - len(FEATURE_NAMES)
+    return fit_heads(replace(examples, folds=folds), config, embedded)
 
 
 def _weigh_held_out(material: _Material, config: TrainingConfig, bar: Any) -> npt.NDArray[np.float64]:
-    """Return the sufficiencies of every judged row [N, K] from exported artifacts without its fold."""
-    rows = len(material.judged)
-    held_out = np.zeros((rows, len(config.tiers)))
+    """Return the sufficiencies of every row of the corpus [N, K] from exported artifacts without its fold."""
+    held_out = np.zeros((len(material.rows), len(config.tiers)))
     for fold in range(config.folds):
         bar.set_description(f"fold {fold + 1} of {config.folds}")
-        outside = material.folds == fold
+        outside = material.examples.folds == fold
         heads = _fit(material, ~outside, config)
         with tempfile.TemporaryDirectory() as folder:
             artifact = _served(Path(folder, "fold"), material, heads, config)
-            readings = [row.reading for row, out in zip(material.judged, outside, strict=False) if out]
-            held_out[outside[:rows]] = [one.sufficiency for one in artifact.predict_readings(readings)]
+            readings = [row.reading for row, out in zip(material.rows, outside, strict=False) if out]
+            found = artifact.predict_readings(readings)
+        held_out[outside[: len(held_out)]] = [one.sufficiency for one in found]
         bar.update()
     return held_out
 
@@ -165,14 +152,14 @@ def _served(
 
 
 def _report(material: _Material, held_out: npt.NDArray[np.float64], config: TrainingConfig) -> dict[str, Any]:
-    rows = material.judged
+    rows = material.rows
     return {
         "version": config.version,
         "tiers": list(config.tiers),
         "threshold": config.threshold,
         "feature_count": len(FEATURE_NAMES),
         "created_by": created_by(config),
-        **evaluate(rows, held_out, material.folds[: len(rows)], config.tiers, config.threshold),
+        **evaluate(rows, held_out, material.examples.folds[: len(rows)], config.tiers, config.threshold),
         "held_out": held_out_rows(rows, held_out),
     }
 
@@ -181,15 +168,19 @@ def _export(
     material: _Material, heads: Sequence[Head], report: dict[str, Any], config: TrainingConfig
 ) -> Path:
     """Prove the graph and the encoder on a sample, then write the artifact with its report and card."""
-    step = max(1, len(material.judged) // SAMPLE_ROWS)
-    sample = [row.reading for row in material.judged[::step]]
-    inputs = material.inputs[: len(material.judged) : step]
+    step = max(1, len(material.rows) // SAMPLE_ROWS)
+    sample = [row.reading for row in material.rows[::step]]
+    chosen = np.zeros(len(material.examples.inputs), dtype=bool)
+    chosen[: len(material.rows) : step] = True
+    shown = material.examples.take(chosen)
     with tempfile.TemporaryDirectory() as folder:
-        gap = prove_heads(_served(Path(folder, "proof"), material, heads, config), heads, sample, inputs)
+        gap = prove_heads(
+            _served(Path(folder, "proof"), material, heads, config), heads, sample, shown.inputs, shown.tokens
+        )
     cosine = prove_encoder(material.encoder, sample, config.encoder_source)
     facts = {
         "training": {
-            "data": list(material.corpus.files),
+            "data": [*material.corpus.files, *material.outcomes.facts],
             "rows": len(material.corpus.rows),
             "seed": config.seed,
             "c": [head.c for head in heads],

@@ -26,10 +26,11 @@ def test_both_encoders_are_what_sentence_transformers_makes_of_the_same_text(con
 def test_an_embedding_has_length_one_and_does_not_depend_on_its_neighbours(config, kind):
     encoder = make_encoder(replace(config, encoder=kind))
     readings = [read(text) for text in TEXTS]
-    together = embed(encoder, readings)
+    feeds = encoder.feeder().feeds(readings)
+    together = embed(encoder, feeds)
     assert np.linalg.norm(together, axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-5)
     assert all(
-        np.array_equal(embed(encoder, [one])[0], row) for one, row in zip(readings, together, strict=True)
+        np.array_equal(embed(encoder, [one])[0], row) for one, row in zip(feeds, together, strict=True)
     )
 
 
@@ -60,9 +61,8 @@ def test_a_context_moves_a_short_request_more_than_a_long_one(config):
     encoder = make_encoder(config)
 
     def moved(request):
-        plain, inside = embed(
-            encoder, [Reading(request=request), Reading(request=request, context="prove a theorem " * 9)]
-        )
+        in_context = Reading(request=request, context="prove a theorem " * 9)
+        plain, inside = embed(encoder, encoder.feeder().feeds([Reading(request=request), in_context]))
         return 1.0 - float(plain @ inside)
 
     assert moved("yes") > moved("please tell me where my order is and when it will come to my house")

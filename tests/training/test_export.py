@@ -13,9 +13,11 @@ from classifier.tier_classifier import TierClassifier
 from training.calibration import Sigmoid
 from training.embedding import embed, make_encoder
 from training.export import ExportRefused, write_artifact
-from training.fit import fit_heads, sufficiency
+from training.fit import Examples, fit_heads, sufficiency
 from training.labeling import graded
 from training.parity import MAX_PROBABILITY_GAP, prove_encoder, prove_heads
+from training.pipeline import counts_tokens
+from training.tokens import token_rows
 
 FACTS = {"training": {}, "metrics": {}, "created_by": "a test"}
 SCALES = {"two": ("low", "high"), "three": ("economy", "standard", "premium"), "five": tuple("abcde")}
@@ -30,15 +32,17 @@ def fitted(config, tiers, kind="static"):
     ]
     labels = graded([tiers[place % len(tiers)] for place in range(len(readings))], tiers)
     encoder = make_encoder(config)
-    inputs = np.hstack([embed(encoder, readings), np.stack([features(one) for one in readings])])
-    heads = fit_heads(
+    feeds = encoder.feeder().feeds(readings)
+    inputs = np.hstack([embed(encoder, feeds), np.stack([features(one) for one in readings])])
+    examples = Examples(
         inputs,
         labels,
         np.arange(len(readings)) // len(tiers) % 3,
-        config,
-        inputs.shape[1] - len(FEATURE_NAMES),
+        np.zeros(len(readings), dtype=np.int64),
+        token_rows(feeds, encoder.vocabulary()) if counts_tokens(config) else None,
     )
-    return config, encoder, heads, readings, inputs
+    heads = fit_heads(examples, config, inputs.shape[1] - len(FEATURE_NAMES))
+    return config, encoder, heads, readings, (inputs, examples.tokens)
 
 
 @pytest.mark.parametrize("tiers", SCALES.values(), ids=SCALES)
@@ -47,9 +51,9 @@ def test_the_graph_says_what_scikit_learn_says_for_any_number_of_tiers(config, t
     config, encoder, heads, readings, inputs = fitted(config, tiers, kind)
     artifact = TierClassifier.load(write_artifact(tmp_path / "1", encoder, heads, config, FACTS, {}))
     assert artifact.tiers == tiers
-    assert prove_heads(artifact, heads, readings, inputs) <= MAX_PROBABILITY_GAP
+    assert prove_heads(artifact, heads, readings, *inputs) <= MAX_PROBABILITY_GAP
     assert np.allclose(
-        [one.embedding for one in artifact.predict_readings(readings)], inputs[:, : -len(FEATURE_NAMES)]
+        [one.embedding for one in artifact.predict_readings(readings)], inputs[0][:, : -len(FEATURE_NAMES)]
     )
 
 
@@ -61,10 +65,10 @@ def test_heads_that_contradict_each_other_are_brought_in_order_the_safe_way(conf
     ]
     artifact = TierClassifier.load(write_artifact(tmp_path / "1", encoder, shifted, config, FACTS, {}))
     found = np.array([one.sufficiency for one in artifact.predict_readings(readings)])
-    raw = np.stack([head.probability(inputs) for head in shifted], axis=1)
+    raw = np.stack([head.probability(*inputs) for head in shifted], axis=1)
     assert (np.diff(found, axis=1) >= 0).all()
     assert (found[:, :-1] <= raw + 1e-6).all()
-    assert np.abs(found - sufficiency(shifted, inputs)).max() <= MAX_PROBABILITY_GAP
+    assert np.abs(found - sufficiency(shifted, *inputs)).max() <= MAX_PROBABILITY_GAP
 
 
 def test_a_graph_that_says_something_else_is_refused(config, tmp_path):
@@ -72,7 +76,7 @@ def test_a_graph_that_says_something_else_is_refused(config, tmp_path):
     artifact = TierClassifier.load(write_artifact(tmp_path / "1", encoder, heads, config, FACTS, {}))
     others = [replace(head, calibration=Sigmoid(1.0, 0.001 + head.calibration.intercept)) for head in heads]
     with pytest.raises(ExportRefused, match="differ from scikit-learn's by up to"):
-        prove_heads(artifact, others, readings, inputs)
+        prove_heads(artifact, others, readings, *inputs)
 
 
 def test_an_encoder_that_is_not_the_models_is_refused(config):
