@@ -18,6 +18,7 @@ class Dialect:
     """One provider's ways; everything empty is OpenAI's protocol as it is.
 
     `refuse` names fields that the provider cannot honour, with the values that ask for nothing.
+    `keeps` names what of other providers' fields in a message it takes: the rest would be refused as unknown.
     `formats` names the types of `response_format` that it lacks. `careful` are fields that are added where
     tools or a form of the answer are asked for.
     """
@@ -32,9 +33,13 @@ class Dialect:
     most_stops: int | None = None
     stream_options: bool = True
     key_header: str = "authorization"
+    keeps: frozenset[str] = frozenset()
 
 
+# What an answer of another provider, or a caller who speaks to one, puts into messages.
+_OF_OTHERS = frozenset({"thinking_blocks", "reasoning_content", "extra_content", "cache_control"})
 _SYSTEM = {"developer": "system"}
+_PARALLEL = (None, True)
 _ONE = (None, 1)
 _OFF = (None, False)
 # Fields of OpenAI's own platform, which change nothing about the answer.
@@ -45,7 +50,7 @@ _PLATFORM = frozenset(
 
 DIALECTS: Mapping[str, Dialect] = {
     # Servers that nothing is known about: everything goes on as it came.
-    "plain": Dialect(),
+    "plain": Dialect(keeps=_OF_OTHERS),
     # developers.openai.com/api/reference/resources/chat: max_tokens is deprecated, reasoning models refuse it
     "openai": Dialect(rename={"max_tokens": "max_completion_tokens"}, most_stops=4),
     # learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle (the v1 API, no api-version)
@@ -65,8 +70,10 @@ DIALECTS: Mapping[str, Dialect] = {
     "deepseek": Dialect(
         roles=_SYSTEM,
         rename={"max_completion_tokens": "max_tokens"},
-        drop=_PLATFORM | {"seed", "parallel_tool_calls"},
-        refuse={"n": _ONE, "logit_bias": (None, {})},
+        drop=_PLATFORM | {"seed"},
+        refuse={"n": _ONE, "logit_bias": (None, {}), "parallel_tool_calls": _PARALLEL},
+        # api-docs.deepseek.com/guides/thinking_mode: wanted back while tools are used
+        keeps=frozenset({"reasoning_content"}),
         formats=frozenset({"json_schema"}),
         most_stops=16,
     ),
@@ -77,6 +84,7 @@ DIALECTS: Mapping[str, Dialect] = {
         drop=_PLATFORM | {"frequency_penalty", "metadata"},
         clamp={"temperature": (0.0, 1.99), "top_p": (0.01, 1.0)},
         refuse={"logit_bias": (None, {}), "tool_choice": (None, "auto", "none", dict)},
+        keeps=frozenset({"reasoning_content"}),
     ),
     # console.groq.com/docs/openai, "currently unsupported"
     "groq": Dialect(
@@ -97,6 +105,8 @@ DIALECTS: Mapping[str, Dialect] = {
     "openrouter": Dialect(
         drop=_PLATFORM - {"user", "verbosity", "prediction"},
         careful={"provider": {"require_parameters": True}},
+        # openrouter.ai/docs/features/prompt-caching
+        keeps=frozenset({"cache_control"}),
     ),
     # docs.vllm.ai/en/latest/serving/openai_compatible_server: few chat templates know developer
     "vllm": Dialect(roles=_SYSTEM, drop=_PLATFORM),
@@ -104,8 +114,11 @@ DIALECTS: Mapping[str, Dialect] = {
     "ollama": Dialect(
         roles=_SYSTEM,
         rename={"max_completion_tokens": "max_tokens"},
-        drop=_PLATFORM | {"parallel_tool_calls", "metadata"},
-        refuse={"n": _ONE, "logit_bias": (None, {}), "tool_choice": (None, "auto")},
+        drop=_PLATFORM | {"metadata"},
+        refuse={
+            "n": _ONE, "logit_bias": (None, {}), "tool_choice": (None, "auto"),
+            "parallel_tool_calls": _PARALLEL,
+        },
     ),
 }  # fmt: skip
 
@@ -127,8 +140,8 @@ def adapted(body: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
     for name, (least, most) in dialect.clamp.items():
         if isinstance(renamed.get(name), int | float):
             renamed[name] = min(max(renamed[name], least), most)
-    if dialect.roles and "messages" in body:
-        renamed["messages"] = [_recast(message, dialect) for message in body["messages"] or ()]
+    if isinstance(body.get("messages"), list):
+        renamed["messages"] = [_recast(message, dialect) for message in body["messages"]]
     if dialect.careful and (body.get("tools") or body.get("response_format")):
         for name, value in dialect.careful.items():
             renamed.setdefault(name, value)
@@ -150,8 +163,25 @@ def _impossible(body: Mapping[str, Any], dialect: Dialect) -> Iterator[ProviderE
 
 
 def _recast(message: Any, dialect: Dialect) -> Any:
-    role = dialect.roles.get(str(message.get("role"))) if isinstance(message, dict) else None
-    return message if role is None else message | {"role": role}
+    """Return a message in a role that is known, without what other providers put into it."""
+    if not isinstance(message, dict):
+        return message
+    role = dialect.roles.get(str(message.get("role")))
+    strange = _OF_OTHERS - dialect.keeps
+    found = message if role is None else message | {"role": role}
+    if not strange.isdisjoint(found):
+        found = {name: value for name, value in found.items() if name not in strange}
+    for name, inner in (("tool_calls", "extra_content"), ("content", "cache_control")):
+        rows = found.get(name)
+        if inner not in strange or not isinstance(rows, list):
+            continue
+        if any(isinstance(row, dict) and inner in row for row in rows):
+            found = found | {name: [_without(row, inner) for row in rows]}
+    return found
+
+
+def _without(row: Any, name: str) -> Any:
+    return {key: value for key, value in row.items() if key != name} if isinstance(row, dict) else row
 
 
 def _cannot(param: str, told: str) -> ProviderError:

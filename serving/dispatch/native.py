@@ -89,6 +89,7 @@ class Native:
         await self._connection.close()
 
     def _outgoing(self, deployment: Deployment, conversation: Conversation, *, stream: bool) -> Outgoing:
+        refuse_others(conversation)
         key = self._keys.get(deployment.api_key_env) if deployment.api_key_env else None
         return self._language.outgoing(deployment, conversation, key, stream=stream)
 
@@ -169,6 +170,12 @@ def not_an_answer() -> ProviderError:
     return ProviderError(
         "upstream", "The provider's answer is not in its own format.", status=502, retryable=True
     )
+
+
+def refuse_others(conversation: Conversation) -> None:
+    """Raise ProviderError for the first field that only OpenAI's own protocol has."""
+    for name in conversation.others:
+        raise cannot(name, "this provider cannot honour it. Leave it out, or name another deployment.")
 
 
 def cannot(param: str, message: str) -> ProviderError:

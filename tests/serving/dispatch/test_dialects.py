@@ -47,6 +47,7 @@ def test_developers_speak_as_system_where_that_role_is_not_known(name):
 @BY_NAME
 def test_what_changes_the_answer_is_refused_before_a_call_and_another_may_do_better(name):
     asked = {"n": 3, "logprobs": True, "logit_bias": {"1": 5}, "tool_choice": "required"}
+    asked["parallel_tool_calls"] = False
     for field, value in asked.items():
         if field in DIALECTS[name].refuse:
             with pytest.raises(ProviderError, match=field) as caught:
@@ -104,6 +105,18 @@ def test_openrouter_is_kept_from_hosts_that_would_ignore_tools_or_a_schema():
     assert "provider" not in sent_by("openrouter")["body"]
     own = {"order": ["x"]}
     assert sent_by("openrouter", response_format=SCHEMA, provider=own)["body"]["provider"] == own
+
+
+@BY_NAME
+def test_what_another_provider_left_in_a_message_is_not_sent_where_it_would_be_refused(name):
+    text = {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}
+    call = {"id": "c", "function": {}, "extra_content": {"google": {}}}
+    answer = {"role": "assistant", "content": [text], "tool_calls": [call]}
+    strange = {"thinking_blocks": [{}], "reasoning_content": "Hm."}
+    (sent,) = adapted(ASKED | {"messages": [answer | strange]}, DIALECTS[name])["messages"]
+    found = set(sent) | set(sent["content"][0]) | set(sent["tool_calls"][0])
+    others = {"thinking_blocks", "reasoning_content", "extra_content", "cache_control"}
+    assert found & others == DIALECTS[name].keeps
 
 
 @BY_NAME
