@@ -82,7 +82,7 @@ class Native:
         outgoing = self._outgoing(deployment, conversation, stream=True)
         events = await self._connection.stream(outgoing)
         reader = self._language.reader(conversation)
-        return _Translated(events, reader, deployment.model, outgoing.key, wants_usage=call.wants_usage)
+        return Translated(events, reader, deployment.model, outgoing.key, wants_usage=call.wants_usage)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -94,7 +94,7 @@ class Native:
         return self._language.outgoing(deployment, conversation, key, stream=stream)
 
 
-class _Translated:
+class Translated:
     """A provider's stream, written anew in OpenAI's format; open until `close`."""
 
     def __init__(
