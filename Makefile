@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 # --no-compile: Python writes bytecode for what it really imports, which halves the files on disk
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile -c constraints.txt
 
-.PHONY: run test check train bench clean help
+.PHONY: run test check train bench bench-proxy clean help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -39,6 +39,9 @@ train: $(VENV)/.dev ## fit the classifier on the corpus into build/models
 
 bench: $(VENV)/.dev ## measure speed, memory and size, beside a floor in the same run
 	@$(BIN)/python -m tests.benchmarks
+
+bench-proxy: $(VENV)/.dev ## measure beside other proxies, each installed into build/bench on its own
+	@$(BIN)/python -m tests.benchmarks proxy
 
 clean: ## remove what make has made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .hypothesis

@@ -30,7 +30,15 @@ from serving.gateway import Gateway
 from serving.metrics import Metrics
 from serving.rollout import Rollout
 from serving.routing.catalog import Catalog
-from serving.settings import Settings, build_callers, build_catalog, build_policy, keys, server_keys
+from serving.settings import (
+    Settings,
+    build_callers,
+    build_catalog,
+    build_policy,
+    build_rules,
+    keys,
+    server_keys,
+)
 from serving.state.sqlite import SQLiteLog
 from serving.state.writer import LogWriter
 from serving.tables.lengths import OutputLengths
@@ -139,6 +147,7 @@ def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
             window=settings.policy.share_window,
             least=settings.policy.share_least_decisions,
         ),
+        rules=build_rules(settings.rules, catalog),
         recent=Recent(
             OutputLengths(assumed_tokens=settings.routing.expected_output_tokens),
             conversation_s=settings.routing.conversation_s,

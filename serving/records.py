@@ -18,7 +18,8 @@ class Prediction:
     """What the classifier says of one prompt.
 
     `sufficiency[k]` is P(required tier ≤ tiers[k]): non-decreasing, its last entry is 1.
-    `source` is `classifier`, or `fallback` where no artifact could answer and the highest tier stands in.
+    `source` is `classifier`, `rule` where a rule states the tier, or `fallback` where no artifact could
+    answer and the highest tier stands in.
     `threshold` is the sufficiency from which the artifact calls a tier enough.
     """
 

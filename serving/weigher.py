@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from serving.routing.catalog import Catalog
 from serving.routing.policy import Policy
 from serving.routing.request import NO_LIMITS, Caller, Limits, RoutingRequest, tightest
 from serving.routing.router import Decision, decide
+from serving.routing.rules import NO_RULES, Facts, Rulebook, Ruling
 from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
 from serving.tables.recent import Recent
@@ -34,6 +36,7 @@ class Weighing:
     The names in `limits` are as the caller wrote them: of deployments or of models.
 
     `output_tokens` is what the caller allows at most, None where the request does not say.
+    `text` and `metadata` are for rules; `user` is who a sticky draw goes by.
     `conversation` is its key, empty where it has none; `goes_on` tells whether it has been answered before.
     `shape` is the kind of answer: text, tools or schema.
     `logged_text` is what the log may keep: None unless the settings allow it.
@@ -46,6 +49,10 @@ class Weighing:
     output_tokens: int | None = None
     limits: Limits = NO_LIMITS
     caller: Caller | None = None
+    text: str = ""
+    user: str | None = None
+    user_tier: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
     conversation: str = ""
     goes_on: bool = False
     shape: str = "text"
@@ -72,21 +79,27 @@ class Weigher:
         tables: LiveTables,
         traffic: TrafficShare | None = None,
         recent: Recent | None = None,
+        rules: Rulebook = NO_RULES,
         expected_output_tokens: int,
     ) -> None:
         self.catalog = catalog
         self.policy = policy
         self.rollout = rollout
         self.tables = tables
+        self.rules = rules
         self._traffic = traffic or TrafficShare(cap=1.0, window=1, least=1)
         self._recent = recent or Recent(OutputLengths(assumed_tokens=expected_output_tokens))
 
     def weigh(self, weighing: Weighing) -> Decided:
         """Decide; raise ModelNotFound for a model that is not in the catalog."""
         started = time.perf_counter()
-        only, limits = self._only(weighing.model), self._limits(weighing)
+        only, asked = self._only(weighing.model), self._resolved(weighing.limits)
         prediction = self.rollout.predict(weighing.prompt)
-        request = self._request(weighing, only, limits, prediction)
+        ruling = self.rules.ruling(_facts(weighing, prediction))
+        if ruling.needs is not None:
+            prediction = _stated(prediction, ruling.needs)
+        request = self._request(weighing, only, self._limits(weighing, asked, ruling), prediction)
+        request = replace(request, rules=ruling.names, control_draw=_draw(weighing, request, ruling))
         snapshot = replace(self.tables.snapshot(), traffic=self._traffic.freeze())
         decision = decide(request, prediction, self.catalog, snapshot, self.policy)
         return Decided(decision, (time.perf_counter() - started) * 1000.0)
@@ -138,11 +151,9 @@ class Weigher:
             last_turn=self._recent.last_turn(weighing.conversation) if weighing.goes_on else None,
         )
 
-    def _limits(self, weighing: Weighing) -> Limits:
-        asked = self._resolved(weighing.limits)
-        if weighing.caller is None:
-            return asked
-        return tightest([asked, weighing.caller.limits], self.rollout.tiers)
+    def _limits(self, weighing: Weighing, asked: Limits, ruling: Ruling) -> Limits:
+        caller = (weighing.caller.limits,) if weighing.caller is not None else ()
+        return tightest([asked, *caller, *ruling.limits], self.rollout.tiers)
 
     def _resolved(self, limits: Limits) -> Limits:
         """Return the limits with deployments for models; raise InvalidRequest on a word that nobody knows."""
@@ -176,3 +187,34 @@ def _kind(weighing: Weighing, prediction: Prediction) -> str:
     """Name the kind of prompt whose answers are alike in length: by required tier, shape and size."""
     size = next((word for word, most in _SIZES if weighing.input_tokens <= most), "long")
     return f"{prediction.required_tier}/{weighing.shape}/{size}"
+
+
+def _facts(weighing: Weighing, prediction: Prediction) -> Facts:
+    caller = weighing.caller
+    return Facts(
+        text=weighing.text,
+        input_tokens=weighing.input_tokens,
+        required_tier=prediction.required_tier,
+        caller=caller.name if caller else None,
+        # what a key says of its holder counts before what they say of themselves
+        user_tier=(caller.user_tier if caller else None) or weighing.user_tier,
+        metadata=weighing.metadata,
+        has_tools=bool(weighing.prompt.get("tools")),
+    )
+
+
+def _stated(prediction: Prediction, tier: str) -> Prediction:
+    """Return what a rule puts in the place of the prediction: exactly this tier is required."""
+    enough = prediction.tiers.index(tier) if tier in prediction.tiers else len(prediction.tiers) - 1
+    sufficiency = tuple(float(place >= enough) for place in range(len(prediction.tiers)))
+    return replace(prediction, sufficiency=sufficiency, source="rule")
+
+
+def _draw(weighing: Weighing, request: RoutingRequest, ruling: Ruling) -> float:
+    """Return the sticky draw for the control group: the same user or conversation always draws the same."""
+    if not ruling.in_control_group:
+        return 1.0
+    unit = weighing.user or weighing.conversation or request.decision_id
+    digest = hashlib.blake2b(unit.encode("utf-8", "replace"), digest_size=8, person=b"control").digest()
+    # 53 bits are what a float holds below 1
+    return (int.from_bytes(digest) >> 11) / 2**53

@@ -42,6 +42,7 @@ async def embeddings(request: Request) -> Response:
         model=body.model,
         prompt={"messages": [{"role": "user", "content": ""}]},
         input_tokens=_tokens(body.input),
+        text=_text(body.input),
         output_tokens=1,
         limits=asked.limits(body.weighbridge or LimitsBody(), ["embeddings"]),
         caller=asked.caller,
@@ -49,6 +50,10 @@ async def embeddings(request: Request) -> Response:
     )
     call = Call(found, stream=False, embeds=True)
     return await answered(request, context, weighing, call, PassedOn())
+
+
+def _text(given: str | list[str | int | list[int]]) -> str:
+    return given if isinstance(given, str) else "\n".join(one for one in given if isinstance(one, str))
 
 
 def _tokens(given: str | list[str | int | list[int]]) -> int:

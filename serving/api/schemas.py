@@ -42,6 +42,7 @@ class LimitsBody(Struct, forbid_unknown_fields=True):
     deny: list[Name] = []
     pin: list[Name] = []
     conversation: Name | None = None
+    user_tier: Name | None = None
 
 
 class ImageUrl(Struct):
@@ -80,6 +81,8 @@ class RouteBody(LimitsBody, forbid_unknown_fields=True):
     model: Name = "auto"
     tools: list[dict[str, Any]] | None = None
     parallel_tool_calls: bool | None = None
+    metadata: dict[str, str] | None = None
+    user: str | None = None
     response_format: dict[str, Any] | None = None
     max_output_tokens: Annotated[int, Meta(gt=0)] | None = None
 
@@ -101,6 +104,8 @@ class ChatBody(Struct):
     parallel_tool_calls: bool | None = None
     response_format: dict[str, Any] | None = None
     modalities: list[str] | None = None
+    metadata: dict[str, Any] | None = None
+    user: str | None = None
     max_tokens: Annotated[int, Meta(gt=0)] | None = None
     max_completion_tokens: Annotated[int, Meta(gt=0)] | None = None
     weighbridge: LimitsBody | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -46,6 +46,8 @@ def from_route(body: RouteBody, found: dict[str, Any], asked: Asked, *, log_text
         limits=body,
         output_tokens=body.max_output_tokens,
         parallel_tools=body.parallel_tool_calls,
+        metadata=body.metadata,
+        user=body.user,
         log_text=log_text,
     )
 
@@ -68,6 +70,8 @@ def from_chat(
         limits=body.weighbridge or LimitsBody(),
         output_tokens=body.max_completion_tokens or body.max_tokens,
         parallel_tools=body.parallel_tool_calls,
+        metadata=body.metadata,
+        user=body.user,
         speaks="audio" in (body.modalities or ()),
         log_text=log_text,
     )
@@ -83,6 +87,8 @@ def _weighing(
     limits: LimitsBody,
     output_tokens: int | None,
     parallel_tools: bool | None,
+    metadata: Mapping[str, Any] | None,
+    user: str | None,
     speaks: bool = False,
     log_text: bool,
 ) -> Weighing:
@@ -104,7 +110,8 @@ def _weighing(
         needs.add("audio")
     if (prompt.get("response_format") or {}).get("type") == "json_schema":
         needs.add("json_schema")
-    tokens = estimate_tokens("\n".join(texts)) + len(described) // 4
+    text = "\n".join(texts)
+    tokens = estimate_tokens(text) + len(described) // 4
     # first: it completes the body's limits from the headers
     hard = asked.limits(limits, needs)
     return Weighing(
@@ -115,6 +122,10 @@ def _weighing(
         output_tokens=output_tokens,
         limits=hard,
         caller=asked.caller,
+        text=text,
+        user=user,
+        user_tier=limits.user_tier,
+        metadata={name: value for name, value in (metadata or {}).items() if isinstance(value, str)},
         conversation=conversation_key(messages, limits.conversation, asked.caller),
         goes_on=goes_on(messages, limits.conversation),
         shape=next((word for word in ("tools", "json_schema") if word in needs), "text"),

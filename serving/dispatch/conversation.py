@@ -95,7 +95,8 @@ class Conversation:
     """Everything a chat completion asks; None is what the caller left to the provider.
 
     `tool_choice` is `auto`, `none`, `required`, or the name of the tool after `named:`.
-    `thinking` is Anthropic's own field where the caller speaks that API.
+    `thinking` is Anthropic's own field where the caller speaks that API. `others` names fields that change
+    the answer and that only OpenAI's own protocol has.
     """
 
     system: tuple[Text, ...]
@@ -118,3 +119,4 @@ class Conversation:
     logprobs: bool = False
     top_logprobs: int | None = None
     user: str | None = None
+    others: tuple[str, ...] = ()

@@ -82,18 +82,19 @@ class Native:
         outgoing = self._outgoing(deployment, conversation, stream=True)
         events = await self._connection.stream(outgoing)
         reader = self._language.reader(conversation)
-        return _Translated(events, reader, deployment.model, outgoing.key, wants_usage=call.wants_usage)
+        return Translated(events, reader, deployment.model, outgoing.key, wants_usage=call.wants_usage)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._connection.close()
 
     def _outgoing(self, deployment: Deployment, conversation: Conversation, *, stream: bool) -> Outgoing:
+        refuse_others(conversation)
         key = self._keys.get(deployment.api_key_env) if deployment.api_key_env else None
         return self._language.outgoing(deployment, conversation, key, stream=stream)
 
 
-class _Translated:
+class Translated:
     """A provider's stream, written anew in OpenAI's format; open until `close`."""
 
     def __init__(
@@ -169,6 +170,12 @@ def not_an_answer() -> ProviderError:
     return ProviderError(
         "upstream", "The provider's answer is not in its own format.", status=502, retryable=True
     )
+
+
+def refuse_others(conversation: Conversation) -> None:
+    """Raise ProviderError for the first field that only OpenAI's own protocol has."""
+    for name in conversation.others:
+        raise cannot(name, "this provider cannot honour it. Leave it out, or name another deployment.")
 
 
 def cannot(param: str, message: str) -> ProviderError:

@@ -10,12 +10,14 @@ import msgspec
 
 from serving.dispatch.completion import Call, Stream, Whole
 from serving.dispatch.connection import Connection, Outgoing
+from serving.dispatch.dialects import DIALECTS, Dialect, adapted
 from serving.dispatch.openai_wire import seen_usage, usage_of
 from serving.dispatch.passed_through import PassedThrough
 from serving.routing.catalog import Deployment
 
 # Ours, not the provider's.
 _OWN_FIELDS = ("weighbridge",)
+_PLAIN = DIALECTS["plain"]
 
 
 class OpenAICompatible:
@@ -52,17 +54,22 @@ class OpenAICompatible:
 
     def _outgoing(self, deployment: Deployment, call: Call, path: str) -> Outgoing:
         key = self._keys.get(deployment.api_key_env) if deployment.api_key_env else None
-        return Outgoing(
-            f"{deployment.base_url}{path}",
-            msgspec.json.encode(_body(deployment, call)),
-            key,
-            {"authorization": f"Bearer {key}"} if key else {},
-        )
+        dialect = DIALECTS[deployment.dialect or "plain"]
+        headers: dict[str, str] = {}
+        if key:
+            bearer = dialect.key_header == "authorization"
+            headers[dialect.key_header] = f"Bearer {key}" if bearer else key
+        body = msgspec.json.encode(_body(deployment, call, dialect))
+        return Outgoing(f"{deployment.base_url}{path}", body, key, headers)
 
 
-def _body(deployment: Deployment, call: Call) -> dict[str, Any]:
+def _body(deployment: Deployment, call: Call, dialect: Dialect) -> dict[str, Any]:
     body = {name: value for name, value in call.body.items() if name not in _OWN_FIELDS}
+    if dialect is not _PLAIN:
+        body = adapted(body, dialect)
     body["model"] = deployment.model
-    if call.stream:
+    if not dialect.stream_options:
+        body.pop("stream_options", None)
+    elif call.stream:
         body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
     return body

@@ -26,6 +26,14 @@ from serving.dispatch.conversation import (
     Turn,
 )
 
+# Fields without a word for them elsewhere, and the values that ask for nothing.
+_ONLY_OPENAI: dict[str, tuple[Any, ...]] = {
+    "logit_bias": (None, {}),
+    "modalities": (None, [], ["text"]),
+    "audio": (None,),
+    "web_search_options": (None,),
+    "functions": (None, []),
+}
 # A conversation must begin with the user: these providers refuse one that does not.
 _OPENING = Turn("user", (Text("."),))
 
@@ -62,6 +70,7 @@ def read(body: dict[str, Any]) -> Conversation:
         logprobs=bool(body.get("logprobs")),
         top_logprobs=body.get("top_logprobs"),
         user=body.get("safety_identifier") or body.get("user"),
+        others=tuple(name for name, harmless in _ONLY_OPENAI.items() if body.get(name) not in harmless),
     )
 
 

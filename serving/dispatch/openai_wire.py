@@ -11,16 +11,41 @@ from serving.dispatch.failures import from_event
 from serving.records import Usage
 
 
-class Choice(msgspec.Struct):
-    """One choice of an answer or a chunk; its text is skipped."""
+class FunctionSeen(msgspec.Struct):
+    """The function of a part of a call."""
 
+    name: Any = None
+
+
+class CallSeen(msgspec.Struct):
+    """A part of a tool call."""
+
+    index: Any = None
+    id: Any = None
+    function: FunctionSeen | None = None
+
+
+class DeltaSeen(msgspec.Struct):
+    """What is new in a choice; its words are skipped."""
+
+    role: Any = None
+    tool_calls: list[CallSeen] | None = None
+
+
+class ChoiceSeen(msgspec.Struct):
+    """One choice of an answer or a chunk."""
+
+    index: int | None = 0
+    delta: DeltaSeen | None = None
     finish_reason: Any = None
 
 
 class Seen(msgspec.Struct):
     """An answer or a chunk. Decoding into this is quicker than searching the bytes for the same words."""
 
-    choices: list[Choice] | None = None
+    id: Any = None
+    model: Any = None
+    choices: list[ChoiceSeen] | None = None
     usage: Any = None
     error: Any = None
 

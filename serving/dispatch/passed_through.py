@@ -1,4 +1,4 @@
-"""A provider's stream on its way to the caller: every event goes on as it came, usage is read on the way."""
+"""A provider's stream on its way to the caller: what follows the grammar goes on byte for byte."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Call
 from serving.dispatch.connection import Events
+from serving.dispatch.openai_answer import usage_object
+from serving.dispatch.openai_grammar import Grammar
 from serving.dispatch.openai_wire import seen, usage
 from serving.dispatch.sse import event
 from serving.records import Usage
@@ -24,6 +26,8 @@ class PassedThrough:
         self._unfinished = call.body.get("n") or 1
         self._done = False
         self._key = key
+        self._grammar = Grammar()
+        self._told = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while not (self._done or self._events.ended):
@@ -35,7 +39,12 @@ class PassedThrough:
                 raise error
         if self._unfinished > 0:
             raise ProviderError("upstream", "The provider's stream ended in the middle.", retryable=True)
-        yield event(_DONE)
+        yield self._last_usage() + event(_DONE)
+
+    def _last_usage(self) -> bytes:
+        """Return the chunk of usage for a caller who asked and was not told, since it came beside words."""
+        told = usage_object(self.usage) if self._wants_usage and not self._told else None
+        return b"" if told is None else self._grammar.usage_chunk(told)
 
     async def close(self) -> None:
         """Give the connection back where the stream has ended; else drop it, which stops the provider."""
@@ -73,6 +82,8 @@ class PassedThrough:
             self._unfinished -= sum(1 for choice in chunk.choices if choice.finish_reason)
         if chunk.usage:
             self.usage = usage(chunk.usage)
-            if not chunk.choices and not self._wants_usage:
-                return None
-        return event(data)
+            if not chunk.choices:
+                if self._told or not self._wants_usage:
+                    return None
+                self._told = True
+        return event(self._grammar.follow(chunk, data))

@@ -32,6 +32,7 @@ def as_dict(decision: Decision) -> dict[str, Any]:
         "input_tokens": decision.request.input_tokens,
         "expected_output_tokens": decision.request.expected_output_tokens,
         "quality_floor": decision.quality_floor,
+        "rules": list(decision.request.rules),
         "share": _share(decision.share),
         "propensity": decision.propensity,
         "artifact": prediction.artifact,
@@ -89,6 +90,8 @@ def as_text(decision: Decision) -> str:
         mark = "   chosen" if place == 0 else ""
         lines.append(f"{row.deployment:<{width}}   {_sum(row)}{mark}")
     lines += [f"{row.deployment:<{width}}   {row.reason}" for row in decision.rejected]
+    if decision.request.rules:
+        lines += ["", f"rules: {', '.join(decision.request.rules)}"]
     if decision.reason == "share_cap":
         lines += ["", _shifted(decision.share, prediction.tiers[0])]
     return "\n".join(lines)

@@ -17,6 +17,7 @@ class Policy:
     `usd_per_lost_quality` is what an answer of quality 0 instead of 1 costs the team;
     `usd_per_second` what a second of waiting costs; `quality_floor` (0–1) is a hard limit.
     `usd_per_switch` is what it costs that a conversation goes on with another deployment, beside the cache.
+    `control_share` (0–1) is the part of the users who always get the highest tier.
     `share_cap` (0–1) is the part of the traffic that may go to the lowest tier.
     """
 
@@ -25,6 +26,7 @@ class Policy:
     usd_per_lost_quality: float = 0.02
     usd_per_switch: float = 0.0005
     share_cap: float = 0.6
+    control_share: float = 0.0
 
     version: str = field(init=False)
 

@@ -40,7 +40,8 @@ NO_LIMITS = Limits()
 def tightest(given: Sequence[Limits], tiers: Sequence[str]) -> Limits:
     """Return what satisfies all of them at once: no limit of one is loosened by another.
 
-    The dial and the pin are choices rather than limits, so that the first who makes one is heard.
+    The dial is a choice rather than a limit, so that the first who makes one is heard; of several pins the
+    first gives the order.
     `tiers` is the scale, lowest first; a tier that is not on it stands, and rejects everything.
 
     >>> one, other = Limits(max_cost_usd=0.5, deny=frozenset("a")), Limits(max_cost_usd=0.1)
@@ -51,7 +52,9 @@ def tightest(given: Sequence[Limits], tiers: Sequence[str]) -> Limits:
     if len(given) == 1:
         return given[0]
     floors = [row.quality_floor for row in given if row.quality_floor is not None]
-    allowed = [row.allow for row in given if row.allow is not None]
+    pins = [row.pin for row in given if row.pin]
+    # a second pin leaves of the first what it names as well
+    allowed = [row.allow for row in given if row.allow is not None] + [frozenset(pin) for pin in pins[1:]]
     return Limits(
         max_cost_usd=_least(row.max_cost_usd for row in given),
         max_latency_ms=_least(row.max_latency_ms for row in given),
@@ -63,7 +66,7 @@ def tightest(given: Sequence[Limits], tiers: Sequence[str]) -> Limits:
         compliance=frozenset().union(*(row.compliance for row in given)),
         allow=frozenset.intersection(*allowed) if allowed else None,
         deny=frozenset().union(*(row.deny for row in given)),
-        pin=next((row.pin for row in given if row.pin), ()),
+        pin=pins[0] if pins else (),
         cost_versus_quality=next(
             (row.cost_versus_quality for row in given if row.cost_versus_quality is not None), None
         ),
@@ -106,6 +109,7 @@ class RoutingRequest:
     `reserved_output_tokens` is what must fit in the window; `expected_output_tokens` is what is priced.
     `only` names the deployments a caller asked for by name; empty means all.
     `day` (UTC) is what the life cycle of a deployment is held against; without one, whatever ends is over.
+    `rules` names those that acted. `control_draw` (0–1, sticky) is in the control group below its share.
     `kind` is what its expected length was learned from; `last_turn` is None outside of conversations.
     """
 
@@ -116,6 +120,8 @@ class RoutingRequest:
     limits: Limits = NO_LIMITS
     only: frozenset[str] = frozenset()
     day: date | None = None
+    rules: tuple[str, ...] = ()
+    control_draw: float = 1.0
     kind: str = ""
     last_turn: Turn | None = None
 

@@ -84,7 +84,9 @@ def decide(
     share = _share(prediction, snapshot.traffic, policy)
     last = prediction.tiers[0] if share.shifts and not request.limits.pin else None
     wanted = _wants_lowest(request, prediction, ranking)
-    ranking.sort(key=_order(request, last))
+    first = _control_tier(request, prediction, policy)
+    propensity = _propensity(request, prediction, policy, ranking, last)
+    ranking.sort(key=_order(request, last, first))
     return Decision(
         request=request,
         prediction=prediction,
@@ -94,19 +96,53 @@ def decide(
         share=replace(share, wanted=wanted),
         policy_version=policy.version,
         snapshot_version=snapshot.version,
-        reason=_reason(request, prediction, ranking, shifted=bool(wanted and last), stays=stays),
+        reason=_reason(request, prediction, ranking, shifted=bool(wanted and last), stays=stays, first=first),
+        propensity=propensity,
     )
 
 
-def _order(request: RoutingRequest, last: str | None) -> Callable[[Candidate], tuple[int, bool, float, str]]:
-    """Return what the ranking goes by: the place in a pin, the tier that comes last, the sum, the name.
+def _order(
+    request: RoutingRequest, last: str | None = None, first: str | None = None
+) -> Callable[[Candidate], tuple[int, bool, bool, float, str]]:
+    """Return what the ranking goes by: a pin, the tier that comes first, the one that comes last, sum, name.
 
     It is one order over all deployments, whatever the limits leave of them. That is why tightening a limit
     on a quantity never makes it worse: either the first choice passes the limit and stays first, or it
     exceeds the limit, and everything that is left does not.
     """
     place = {name: index for index, name in enumerate(request.limits.pin)}
-    return lambda row: (place.get(row.deployment, 0), row.tier == last, row.total_usd, row.deployment)
+    return lambda row: (
+        place.get(row.deployment, 0),
+        row.tier != first,
+        row.tier == last,
+        row.total_usd,
+        row.deployment,
+    )
+
+
+def _control_tier(request: RoutingRequest, prediction: Prediction, policy: Policy) -> str | None:
+    """Return the highest tier where the request is in the control group, which has it if any limit allows."""
+    chose = request.only or request.limits.pin
+    return prediction.tiers[-1] if request.control_draw < policy.control_share and not chose else None
+
+
+def _propensity(
+    request: RoutingRequest,
+    prediction: Prediction,
+    policy: Policy,
+    ranking: Sequence[Candidate],
+    last: str | None,
+) -> float:
+    """Return with which probability this choice was made, over the draw of who is in the control group."""
+    share = policy.control_share
+    # a draw of 1 is no draw: an exempt request, which could not have been in it
+    if not ranking or not share or request.only or request.limits.pin or request.control_draw >= 1.0:
+        return 1.0
+    plain = min(ranking, key=_order(request, last))
+    control = min(ranking, key=_order(request, last, prediction.tiers[-1]))
+    if plain.deployment == control.deployment:
+        return 1.0
+    return share if request.control_draw < share else 1.0 - share
 
 
 def _stays_with(request: RoutingRequest, prediction: Prediction, catalog: Catalog) -> str | None:
@@ -131,7 +167,7 @@ def _wants_lowest(
     lowest = prediction.tiers[0]
     if request.only or request.limits.pin or len({row.tier == lowest for row in ranking}) < 2:
         return None
-    return min(ranking, key=_order(request, None)).tier == lowest
+    return min(ranking, key=_order(request)).tier == lowest
 
 
 def _quality_floor(request: RoutingRequest, policy: Policy) -> float:
@@ -147,6 +183,7 @@ def _reason(
     *,
     shifted: bool,
     stays: str | None,
+    first: str | None,
 ) -> str:
     if not ranking:
         return "no_eligible_deployment"
@@ -154,8 +191,10 @@ def _reason(
         return "requested_by_name"
     if request.limits.pin:
         return "pinned"
-    if prediction.source != "classifier":
+    if prediction.source == "fallback":
         return "classifier_unavailable"
+    if first is not None and ranking[0].tier == first:
+        return "control_group"
     if shifted:
         return "share_cap"
     if ranking[0].deployment == stays and any(

@@ -3,6 +3,7 @@
 from serving.settings.callers import build_callers
 from serving.settings.catalog import build_catalog, build_policy, keys, server_keys, switched_off
 from serving.settings.load import load_settings
+from serving.settings.rules import build_rules
 from serving.settings.schema import Settings
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "build_callers",
     "build_catalog",
     "build_policy",
+    "build_rules",
     "keys",
     "load_settings",
     "server_keys",

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from urllib.parse import urlsplit
 
 from serving.routing.catalog import Catalog, Deployment
+from serving.settings.rule_advice import rule_advice
 from serving.settings.schema import Settings
 
 # Without these a deployment is not considered for `auto`.
@@ -27,6 +28,7 @@ def advice(settings: Settings, catalog: Catalog, *, has_server_keys: bool, day: 
         *_ending(rows, settings.own_rows, day),
         *_dominated(rows),
         *_keys_in_clear(rows),
+        *rule_advice(settings.rules, catalog, tuple(settings.quality_prior)),
     ]
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from serving.errors import ConfigurationError
 from serving.routing.catalog import Catalog
-from serving.routing.request import Caller, Limits
+from serving.routing.request import Caller
 from serving.settings.catalog import header_safe
-from serving.settings.limits import LimitsSettings
+from serving.settings.limits import limits_of
 from serving.settings.schema import Settings
 
 
@@ -29,29 +29,3 @@ def build_callers(settings: Settings, environ: Mapping[str, str], catalog: Catal
             )
         found[key] = Caller(row.name, limits_of(row, catalog), row.user_tier)
     return found
-
-
-def limits_of(row: LimitsSettings, catalog: Catalog) -> Limits:
-    """Return the limits of a row, with the usable deployments for the names of deployments and models.
-
-    A name that is switched off here allows nothing and needs no denial.
-    """
-    return Limits(
-        max_cost_usd=row.max_cost_usd,
-        max_latency_ms=row.max_latency_ms,
-        max_first_token_ms=row.max_first_token_ms,
-        quality_floor=row.quality_floor,
-        minimum_tier=row.minimum_tier,
-        maximum_tier=row.maximum_tier,
-        capabilities=frozenset(row.capabilities),
-        compliance=frozenset(row.compliance),
-        allow=None if row.allow is None else frozenset(_usable(row.allow, catalog)),
-        deny=frozenset(_usable(row.deny, catalog)),
-        # a pin to what is switched off still pins: nothing else may answer
-        pin=_usable(row.pin, catalog) or row.pin,
-        cost_versus_quality=row.cost_versus_quality,
-    )
-
-
-def _usable(names: tuple[str, ...], catalog: Catalog) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(row.name for name in names for row in catalog.named(name)))

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from serving.routing.catalog import Catalog
+from serving.routing.request import Limits
 from serving.settings.section import (
     Capabilities,
     Section,
@@ -62,3 +64,29 @@ class CallerSettings(LimitsSettings):
     @classmethod
     def _is_a_name(cls, name: str) -> str:
         return environment_name(name)
+
+
+def limits_of(row: LimitsSettings, catalog: Catalog) -> Limits:
+    """Return the limits of a row, with the usable deployments for the names of deployments and models.
+
+    A name that is switched off here allows nothing and needs no denial.
+    """
+    return Limits(
+        max_cost_usd=row.max_cost_usd,
+        max_latency_ms=row.max_latency_ms,
+        max_first_token_ms=row.max_first_token_ms,
+        quality_floor=row.quality_floor,
+        minimum_tier=row.minimum_tier,
+        maximum_tier=row.maximum_tier,
+        capabilities=frozenset(row.capabilities),
+        compliance=frozenset(row.compliance),
+        allow=None if row.allow is None else frozenset(_usable(row.allow, catalog)),
+        deny=frozenset(_usable(row.deny, catalog)),
+        # a pin to what is switched off still pins: nothing else may answer
+        pin=_usable(row.pin, catalog) or row.pin,
+        cost_versus_quality=row.cost_versus_quality,
+    )
+
+
+def _usable(names: tuple[str, ...], catalog: Catalog) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.name for name in names for row in catalog.named(name)))

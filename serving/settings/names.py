@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from serving.settings.limits import CallerSettings, LimitsSettings
+from serving.settings.limits import LimitsSettings
 from serving.settings.schema import Settings
 from serving.settings.vocabulary import did_you_mean
 
@@ -15,12 +15,25 @@ def name_problems(settings: Settings) -> list[str]:
     deployments = {word for row in settings.deployments for word in (row.name, row.model) if word is not None}
     return [
         *_repeated([row.name for row in settings.callers], "callers"),
-        *(problem for row in settings.callers for problem in _strange(row, _told(row), deployments)),
+        *_repeated([row.name for row in settings.rules], "rules"),
+        *_strange_limits([(f"caller {row.name!r}", row) for row in settings.callers], deployments),
+        *_strange_limits([(f"rule {row.name!r}", row.then) for row in settings.rules], deployments),
+        *_strange_callers(settings),
     ]
 
 
-def _told(row: CallerSettings) -> str:
-    return f"caller {row.name!r}"
+def _strange_callers(settings: Settings) -> Iterator[str]:
+    names = {row.name for row in settings.callers}
+    tiers = {row.user_tier for row in settings.callers if row.user_tier is not None}
+    for row in settings.rules:
+        for key, words, known in (
+            ("callers", row.when.callers, names),
+            ("user_tiers", row.when.user_tiers, tiers),
+        ):
+            for word in words:
+                if word not in known:
+                    hint = did_you_mean(word, sorted(known)) if known else "Add it there."
+                    yield f"rule {row.name!r}, when.{key}: no [[callers]] row has {word!r}. {hint}"
 
 
 def _repeated(names: Sequence[str], table: str) -> Iterator[str]:
@@ -29,9 +42,10 @@ def _repeated(names: Sequence[str], table: str) -> Iterator[str]:
             yield f"{table}: the name {name!r} is used {count} times. Give each row a name of its own."
 
 
-def _strange(row: LimitsSettings, told: str, known: set[str]) -> Iterator[str]:
-    for key, names in (("allow", row.allow or ()), ("deny", row.deny), ("pin", row.pin)):
-        for name in names:
-            if name not in known:
-                hint = did_you_mean(name, sorted(known))
-                yield f"{told}, {key}: {name!r} is neither a deployment nor a model. {hint}"
+def _strange_limits(rows: Sequence[tuple[str, LimitsSettings]], known: set[str]) -> Iterator[str]:
+    for told, row in rows:
+        for key, names in (("allow", row.allow or ()), ("deny", row.deny), ("pin", row.pin)):
+            for name in names:
+                if name not in known:
+                    hint = did_you_mean(name, sorted(known))
+                    yield f"{told}, {key}: {name!r} is neither a deployment nor a model. {hint}"

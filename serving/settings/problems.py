@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from serving.settings.limits import CallerSettings
+from serving.settings.rules import RuleSettings, ThenSettings, WhenSettings
 from serving.settings.schema import DeploymentSettings, Settings
 from serving.settings.vocabulary import did_you_mean
 
@@ -30,7 +31,11 @@ _WORDS = {
 }
 
 # Tables of rows, each with its name, and what a row may hold.
-_ROWS: dict[str, type[BaseModel]] = {"deployments": DeploymentSettings, "callers": CallerSettings}
+_ROWS: dict[str, type[BaseModel]] = {
+    "deployments": DeploymentSettings,
+    "callers": CallerSettings,
+    "rules": RuleSettings,
+}
 
 
 def told(error: ValidationError, merged: dict[str, Any], own_rows: int) -> list[str]:
@@ -81,6 +86,8 @@ def _meant(loc: tuple[int | str, ...]) -> str:
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     if len(loc) == 1:
         return list(Settings.model_fields)
+    if loc[0] == "rules" and loc[2:3] in (("when",), ("then",)):
+        return list((WhenSettings if loc[2] == "when" else ThenSettings).model_fields)
     if loc[0] in _ROWS:
         return list(_ROWS[str(loc[0])].model_fields)
     section = Settings.model_fields[str(loc[0])].annotation

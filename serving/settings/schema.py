@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from serving.settings.limits import CallerSettings
+from serving.settings.rules import RuleSettings
 from serving.settings.section import (
     Capabilities,
     Dollars,
@@ -106,6 +107,7 @@ class PolicySettings(Section):
     share_cap: Share
     share_window: Annotated[int, Field(ge=10, le=100_000)]
     share_least_decisions: Annotated[int, Field(ge=1, le=100_000)]
+    control_share: Share
 
     @field_validator("share_least_decisions")
     @classmethod
@@ -254,6 +256,7 @@ class Settings(Section):
     quality_prior: dict[str, dict[str, Share]]
     catalog: CatalogSettings
     callers: Annotated[tuple[CallerSettings, ...], Strict(False)] = ()
+    rules: Annotated[tuple[RuleSettings, ...], Strict(False)] = ()
     deployments: Annotated[tuple[DeploymentSettings, ...], Strict(False)]
     _source: str = PrivateAttr("the built-in defaults")
     _own_rows: frozenset[str] = PrivateAttr(frozenset())

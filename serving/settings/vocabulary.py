@@ -9,7 +9,10 @@ ADAPTERS = ("demo", "openai_compatible", "anthropic", "gemini")
 
 # Per adapter: the ways its providers, or generations of their models, differ. The first is assumed.
 DIALECTS = {
-    "openai_compatible": ("openai",),
+    "openai_compatible": (
+        *("plain", "openai", "azure", "mistral", "deepseek", "qwen"),
+        *("groq", "together", "openrouter", "vllm", "ollama"),
+    ),
     "anthropic": ("anthropic", "anthropic_budget"),
     "gemini": ("gemini", "gemini_budget"),
 }

@@ -46,6 +46,7 @@ typedef struct {
 static Request requests[MOST_BODIES];
 static long request_count, request_next;
 static int port, poll_fd;
+static const char *headers = "";
 
 static double now_us(void) {
     struct timespec t;
@@ -81,11 +82,11 @@ static void read_bodies(const char *file, const char *path) {
         size_t body = stop - line;
         if (body) {
             Request *request = &requests[request_count++];
-            request->bytes = malloc(body + strlen(path) + 256);
+            request->bytes = malloc(body + strlen(path) + strlen(headers) + 256);
             int head = sprintf(request->bytes,
                                "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\n"
-                               "Accept: */*\r\nUser-Agent: load\r\nContent-Length: %zu\r\n\r\n",
-                               path, port, body);
+                               "Accept: */*\r\nUser-Agent: load\r\n%sContent-Length: %zu\r\n\r\n",
+                               path, port, headers, body);
             memcpy(request->bytes + head, line, body);
             request->length = head + body;
         }
@@ -165,7 +166,8 @@ static void keep_problem(char *kept, size_t size, const Connection *c) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 8) die("usage: load PORT PATH CONNECTIONS COUNT SECONDS BODIES WARMUP");
+    if (argc != 8 && argc != 9) die("usage: load PORT PATH CONNECTIONS COUNT SECONDS BODIES WARMUP [HEADERS]");
+    if (argc == 9) headers = argv[8]; /* each ends in CR LF */
     port = atoi(argv[1]);
     long connections = atol(argv[3]), count = atol(argv[4]), warmup = atol(argv[7]);
     double seconds = atof(argv[5]);

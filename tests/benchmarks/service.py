@@ -72,14 +72,14 @@ def route_bodies(folder: Path) -> Path:
     return _written(folder / "route.jsonl", [{"prompt": text} for text in Prose().prompts(_WORDS, _BODIES)])
 
 
-def chat_bodies(folder: Path, *, stream: bool) -> Path:
+def chat_bodies(folder: Path, *, stream: bool, words: int = _WORDS) -> Path:
     """Write bodies for chat completions, whole or streamed, all different."""
     more: dict[str, object] = {"stream": True} if stream else {}
     rows: list[dict[str, object]] = [
         {"model": "auto", "messages": [{"role": "user", "content": text}]} | more
-        for text in Prose().prompts(_WORDS, _BODIES)
+        for text in Prose().prompts(words, _BODIES)
     ]
-    return _written(folder / f"chat-{'stream' if stream else 'whole'}.jsonl", rows)
+    return _written(folder / f"chat-{'stream' if stream else 'whole'}-{words}.jsonl", rows)
 
 
 def _check_it_classifies(port: int) -> None:

@@ -57,10 +57,20 @@ def load(
     seconds: float,
     count: int = _MOST_REQUESTS,
     warmup: int | None = None,
+    headers: str = "",
 ) -> Load:
     """Send the bodies in turn until `count` were answered or `seconds` are over; fail on any error."""
     before = 4 * connections if warmup is None else warmup
-    arguments = [port, path, connections, min(count, _MOST_REQUESTS - before), seconds, bodies, before]
+    arguments = [
+        port,
+        path,
+        connections,
+        min(count, _MOST_REQUESTS - before),
+        seconds,
+        bodies,
+        before,
+        headers,
+    ]
     with pinned(client_core()):
         ran = subprocess.run(
             [str(binary), *map(str, arguments)],

@@ -1,101 +1,30 @@
-"""The adapter against a provider fake that nobody here wrote: `llmock` from PyPI."""
+"""Every adapter against a provider fake that nobody here wrote: `llmock` from PyPI, in three formats."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import shutil
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 
 from serving.dispatch.adapter import ProviderError
-from serving.dispatch.completion import Call
-from serving.dispatch.connection import Connection, Timeouts
-from serving.dispatch.openai_compatible import OpenAICompatible
-from serving.routing.catalog import Deployment
-from tests.fakes import apart
+from tests.serving.dispatch import foreign
+from tests.serving.dispatch.asking import ASKED, adapter, deployment, put_together, streamed, whole
+from tests.serving.dispatch.features import TOOL
 
-COMMAND = shutil.which("llmock", path=str(Path(sys.executable).parent)) or shutil.which("llmock")
-pytestmark = pytest.mark.skipif(COMMAND is None, reason="llmock is not installed: pip install llmock")
-BODY = {"model": "auto", "messages": [{"role": "user", "content": "Say hello."}]}
+pytestmark = pytest.mark.skipif(foreign.llmock_command() is None, reason="llmock is not installed")
+PATHS = {"openai_compatible": "/v1", "anthropic": "/anthropic/v1", "gemini": "/gemini/v1beta"}
+ADAPTERS = pytest.mark.parametrize("name", PATHS)
 
 
 @pytest.fixture(scope="module")
 def base():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [COMMAND, "serve", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        _wait_for(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
+    with foreign.llmock() as address:
+        yield address
 
 
-def _wait_for(port):
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail("llmock did not start")
-
-
-def ask(base, stream):
-    async def run():
-        adapter = OpenAICompatible({"KEY": "sk-test"}, Connection(Timeouts()))
-        row = Deployment("d", "gpt-4o-mini", "openai_compatible", "economy", {}, f"{base}/v1", "KEY")
-        try:
-            if not stream:
-                return await adapter.complete(row, Call(BODY, False))
-            found = await adapter.stream(row, Call(BODY | {"stream": True}, True))
-            return apart([piece async for piece in found]), found.usage
-        finally:
-            await adapter.close()
-
-    return asyncio.run(run())
-
-
-def test_a_whole_answer_has_text_and_usage(base):
-    whole = ask(base, stream=False)
-    assert json.loads(whole.body)["choices"][0]["message"]["content"]
-    assert whole.usage.input_tokens > 0
-    assert whole.usage.output_tokens > 0
-
-
-def test_a_stream_ends_with_done_and_has_usage(base):
-    events, usage = ask(base, stream=True)
-    assert events[-1] == b"data: [DONE]\n\n"
-    assert len(events) > 2
-    assert usage.output_tokens > 0
-
-
-def test_a_rate_limit_is_one_and_another_deployment_may_do_better(base):
-    script(base, {"type": "fail", "status": 429, "times": 1})
-    with pytest.raises(ProviderError) as caught:
-        ask(base, stream=False)
-    assert (caught.value.kind, caught.value.retryable) == ("rate_limit", True)
-    assert ask(base, stream=False).body
-
-
-@pytest.mark.parametrize("fault", ["disconnect", "malformed"])
-def test_a_stream_that_breaks_is_a_failure_and_never_a_hang(base, fault):
-    script(base, {"type": "stream_fault", "kind": fault, "after_chunks": 2})
-    with pytest.raises(ProviderError) as caught:
-        ask(base, stream=True)
-    assert caught.value.kind == "upstream"
+def ask(base, name, way=whole, **fields):
+    return way(adapter(name, foreign.SOON), deployment(name, base + PATHS[name]), ASKED | fields)
 
 
 def script(base, *behaviors):
@@ -103,3 +32,59 @@ def script(base, *behaviors):
     request = Request(f"{base}/_llmock/scenario", data, {"content-type": "application/json"})
     with urlopen(request, timeout=5) as answer:
         assert answer.status == 201
+
+
+@ADAPTERS
+def test_a_whole_answer_has_text_and_usage(base, name):
+    answer, usage = ask(base, name)
+    assert answer["choices"][0]["message"]["content"]
+    assert answer["choices"][0]["finish_reason"] == "stop"
+    assert usage.output_tokens > 0
+
+
+@ADAPTERS
+def test_a_stream_says_words_and_ends_with_usage_and_done(base, name):
+    found = ask(base, name, streamed)
+    assert found.error is None
+    assert found.events[-1] == b"data: [DONE]\n\n"
+    message = put_together(found.chunks)
+    assert (message["role"], message["finish_reason"]) == ("assistant", "stop")
+    assert message["content"]
+    assert found.usage.output_tokens > 0
+
+
+@ADAPTERS
+@pytest.mark.parametrize("way", [whole, streamed])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, "authentication"), (429, "rate_limit"), (500, "upstream"), (529, "overloaded")]
+)
+def test_a_refusal_is_one_of_the_family_and_the_next_call_is_answered(base, name, way, status, kind):
+    script(base, {"type": "fail", "status": status, "times": 1})
+    with pytest.raises(ProviderError) as caught:
+        ask(base, name, way)
+    assert (caught.value.kind, caught.value.status, caught.value.retryable) == (kind, status, True)
+    ask(base, name, way)
+
+
+@ADAPTERS
+def test_how_long_to_wait_is_read(base, name):
+    script(base, {"type": "fail", "status": 429, "retry_after": 2.5, "times": 1})
+    with pytest.raises(ProviderError) as caught:
+        ask(base, name)
+    assert caught.value.retry_after_s == 2.5
+
+
+@ADAPTERS
+@pytest.mark.parametrize("fault", ["disconnect", "truncate", "stall", "malformed"])
+def test_a_stream_that_breaks_is_a_failure_and_never_a_hang(base, name, fault):
+    script(base, {"type": "stream_fault", "kind": fault, "after_chunks": 2, "times": 1})
+    try:
+        error = ask(base, name, streamed).error
+    except ProviderError as before_the_first_event:
+        error = before_the_first_event
+    assert error.kind == ("timeout" if fault == "stall" else "upstream")
+
+
+@ADAPTERS
+def test_tools_are_accepted_as_each_format_wants_them(base, name):
+    assert ask(base, name, tools=[TOOL], tool_choice="auto")[0]["choices"]

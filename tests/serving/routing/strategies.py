@@ -92,6 +92,7 @@ def requests(draw: st.DrawFn) -> RoutingRequest:
         expected_output_tokens=output,
         reserved_output_tokens=output,
         limits=draw(limits()),
+        control_draw=draw(shares),
         last_turn=draw(st.none() | st.builds(Turn, names, st.integers(0, 200_000))),
     )
 
@@ -106,6 +107,7 @@ policies = st.builds(
     usd_per_second=st.floats(0, 0.01),
     usd_per_lost_quality=st.floats(0, 1),
     usd_per_switch=st.floats(0, 0.01),
+    control_share=st.sampled_from([0.0, 0.5]),
     share_cap=st.sampled_from([0.0, 0.6, 1.0]),
 )
 

@@ -71,7 +71,8 @@ def test_the_ranking_is_by_a_sum_that_adds_up(world):
     decision = decide(*world)
     ranking = decision.ranking
     totals = [row.total_usd for row in ranking]
-    assert world[0].limits.pin or decision.share.shifts or totals == sorted(totals)
+    controls = world[0].control_draw < world[4].control_share
+    assert world[0].limits.pin or decision.share.shifts or controls or totals == sorted(totals)
     for row in ranking:
         parts = (row.token_cost_usd or 0.0) + row.waiting_cost_usd + row.lost_quality_cost_usd
         parts += row.switch_cost_usd
@@ -130,7 +131,7 @@ def test_the_dial_towards_quality_never_gives_a_worse_answer(world, one, other):
 @given(worlds(), worlds())
 def test_limits_taken_together_leave_what_each_of_them_leaves(world, another):
     request, *rest = world
-    other = replace(another[0].limits, pin=())
+    other = another[0].limits
     both = replace(request, limits=tightest([request.limits, other], TIERS))
     alone = replace(request, limits=replace(request.limits, cost_versus_quality=None))
     second = replace(request, limits=other)

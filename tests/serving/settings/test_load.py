@@ -231,7 +231,7 @@ def test_the_template_holds_and_changes_nothing():
 
 
 # Tables of rows that the template shows by an example.
-_EXAMPLES: dict[str, list[object]] = {"deployments": [], "callers": []}
+_EXAMPLES: dict[str, list[object]] = {"deployments": [], "callers": [], "rules": []}
 
 
 def test_every_line_of_the_template_may_be_switched_on():

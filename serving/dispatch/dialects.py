@@ -1,0 +1,189 @@
+"""How the providers that speak OpenAI's protocol differ: a row of data each, and what applies it.
+
+A field is renamed, left out where it is only a hint, held within a range, or refused where the answer would
+not be what was asked: a refusal costs no call, and the next deployment is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from serving.dispatch.adapter import ProviderError
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One provider's ways; everything empty is OpenAI's protocol as it is.
+
+    `refuse` names fields that the provider cannot honour, with the values that ask for nothing.
+    `keeps` names what of other providers' fields in a message it takes: the rest would be refused as unknown.
+    `formats` names the types of `response_format` that it lacks. `careful` are fields that are added where
+    tools or a form of the answer are asked for.
+    """
+
+    roles: Mapping[str, str] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict)
+    drop: frozenset[str] = frozenset()
+    clamp: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    refuse: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    formats: frozenset[str] = frozenset()
+    careful: Mapping[str, Any] = field(default_factory=dict)
+    most_stops: int | None = None
+    stream_options: bool = True
+    key_header: str = "authorization"
+    keeps: frozenset[str] = frozenset()
+
+
+# What an answer of another provider, or a caller who speaks to one, puts into messages.
+_OF_OTHERS = frozenset({"thinking_blocks", "reasoning_content", "extra_content", "cache_control"})
+_SYSTEM = {"developer": "system"}
+_PARALLEL = (None, True)
+_ONE = (None, 1)
+_OFF = (None, False)
+# Fields of OpenAI's own platform, which change nothing about the answer.
+_PLATFORM = frozenset(
+    {"user", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
+     "verbosity", "prediction"}
+)  # fmt: skip
+
+DIALECTS: Mapping[str, Dialect] = {
+    # Servers that nothing is known about: everything goes on as it came.
+    "plain": Dialect(keeps=_OF_OTHERS),
+    # developers.openai.com/api/reference/resources/chat: max_tokens is deprecated, reasoning models refuse it
+    "openai": Dialect(rename={"max_tokens": "max_completion_tokens"}, most_stops=4),
+    # learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle (the v1 API, no api-version)
+    "azure": Dialect(
+        rename={"max_tokens": "max_completion_tokens"}, most_stops=4, key_header="api-key"
+    ),
+    # docs.mistral.ai/api (fields as of its Python SDK 3.7); unknown fields are answered with 422
+    "mistral": Dialect(
+        roles=_SYSTEM,
+        rename={"max_completion_tokens": "max_tokens", "seed": "random_seed"},
+        drop=(_PLATFORM - {"prediction"}) | {"metadata"},
+        clamp={"temperature": (0.0, 1.5)},
+        refuse={"logit_bias": (None, {}), "modalities": (None, ["text"])},
+        stream_options=False,
+    ),
+    # api-docs.deepseek.com/api/create-chat-completion: JSON without a schema, one answer
+    "deepseek": Dialect(
+        roles=_SYSTEM,
+        rename={"max_completion_tokens": "max_tokens"},
+        drop=_PLATFORM | {"seed"},
+        refuse={"n": _ONE, "logit_bias": (None, {}), "parallel_tool_calls": _PARALLEL},
+        # api-docs.deepseek.com/guides/thinking_mode: wanted back while tools are used
+        keeps=frozenset({"reasoning_content"}),
+        formats=frozenset({"json_schema"}),
+        most_stops=16,
+    ),
+    # alibabacloud.com/help/en/model-studio/qwen-api-reference: temperature below 2, no forced tool choice
+    "qwen": Dialect(
+        roles=_SYSTEM,
+        rename={"max_completion_tokens": "max_tokens"},
+        drop=_PLATFORM | {"frequency_penalty", "metadata"},
+        clamp={"temperature": (0.0, 1.99), "top_p": (0.01, 1.0)},
+        refuse={"logit_bias": (None, {}), "tool_choice": (None, "auto", "none", dict)},
+        keeps=frozenset({"reasoning_content"}),
+    ),
+    # console.groq.com/docs/openai, "currently unsupported"
+    "groq": Dialect(
+        rename={"max_tokens": "max_completion_tokens"},
+        roles=_SYSTEM,
+        drop=_PLATFORM - {"user", "service_tier"},
+        refuse={"n": _ONE, "logprobs": _OFF, "logit_bias": (None, {})},
+        most_stops=4,
+    ),
+    # docs.together.ai/reference/chat-completions-1: logprobs is a number there
+    "together": Dialect(
+        roles=_SYSTEM,
+        rename={"max_completion_tokens": "max_tokens"},
+        drop=_PLATFORM,
+        refuse={"logprobs": _OFF},
+    ),
+    # openrouter.ai/docs/features/provider-routing: hosts ignore what they lack, unless left out
+    "openrouter": Dialect(
+        drop=_PLATFORM - {"user", "verbosity", "prediction"},
+        careful={"provider": {"require_parameters": True}},
+        # openrouter.ai/docs/features/prompt-caching
+        keeps=frozenset({"cache_control"}),
+    ),
+    # docs.vllm.ai/en/latest/serving/openai_compatible_server: few chat templates know developer
+    "vllm": Dialect(roles=_SYSTEM, drop=_PLATFORM),
+    # docs.ollama.com/api/openai-compatibility, "supported request fields"
+    "ollama": Dialect(
+        roles=_SYSTEM,
+        rename={"max_completion_tokens": "max_tokens"},
+        drop=_PLATFORM | {"metadata"},
+        refuse={
+            "n": _ONE, "logit_bias": (None, {}), "tool_choice": (None, "auto"),
+            "parallel_tool_calls": _PARALLEL,
+        },
+    ),
+}  # fmt: skip
+
+
+def adapted(body: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """Return the body as the provider takes it; raise ProviderError for what it cannot honour.
+
+    >>> adapted({"max_tokens": 5, "store": True}, DIALECTS["openai"])
+    {'max_completion_tokens': 5, 'store': True}
+    """
+    for message in _impossible(body, dialect):
+        raise message
+    renamed = {
+        dialect.rename.get(name, name): value
+        for name, value in body.items()
+        if name not in dialect.drop and name not in dialect.refuse
+    }
+    renamed |= {name: body[name] for name in dialect.refuse if body.get(name) is not None}
+    for name, (least, most) in dialect.clamp.items():
+        if isinstance(renamed.get(name), int | float):
+            renamed[name] = min(max(renamed[name], least), most)
+    if isinstance(body.get("messages"), list):
+        renamed["messages"] = [_recast(message, dialect) for message in body["messages"]]
+    if dialect.careful and (body.get("tools") or body.get("response_format")):
+        for name, value in dialect.careful.items():
+            renamed.setdefault(name, value)
+    return renamed
+
+
+def _impossible(body: Mapping[str, Any], dialect: Dialect) -> Iterator[ProviderError]:
+    for name, harmless in dialect.refuse.items():
+        value = body.get(name)
+        if value not in harmless and type(value) not in harmless:
+            yield _cannot(name, f"this provider cannot honour {name} as asked.")
+    wanted = body.get("response_format")
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    if kind in dialect.formats:
+        yield _cannot("response_format", f"this provider has no {kind}.")
+    stop = body.get("stop")
+    if dialect.most_stops is not None and isinstance(stop, list) and len(stop) > dialect.most_stops:
+        yield _cannot("stop", f"this provider takes at most {dialect.most_stops} stop sequences.")
+
+
+def _recast(message: Any, dialect: Dialect) -> Any:
+    """Return a message in a role that is known, without what other providers put into it."""
+    if not isinstance(message, dict):
+        return message
+    role = dialect.roles.get(str(message.get("role")))
+    strange = _OF_OTHERS - dialect.keeps
+    found = message if role is None else message | {"role": role}
+    if not strange.isdisjoint(found):
+        found = {name: value for name, value in found.items() if name not in strange}
+    for name, inner in (("tool_calls", "extra_content"), ("content", "cache_control")):
+        rows = found.get(name)
+        if inner not in strange or not isinstance(rows, list):
+            continue
+        if any(isinstance(row, dict) and inner in row for row in rows):
+            found = found | {name: [_without(row, inner) for row in rows]}
+    return found
+
+
+def _without(row: Any, name: str) -> Any:
+    return {key: value for key, value in row.items() if key != name} if isinstance(row, dict) else row
+
+
+def _cannot(param: str, told: str) -> ProviderError:
+    message = f"{param}: {told} Leave it out, or name another deployment."
+    return ProviderError("invalid_request", message, status=400, retryable=True, body={"param": param})
