@@ -96,7 +96,7 @@ def test_a_target_in_between_is_that_much_of_a_yes():
     unsure = Labels(0.2 + 0.6 * labels.targets, labels.weights)
     sure, found = (sufficiency(fit(inputs, one, folds), inputs)[:, 0] for one in (labels, unsure))
     assert np.corrcoef(sure, found)[0, 1] > 0.9
-    assert found.min() > 0.1 and found.max() < 0.9
+    assert found.std() < 0.8 * sure.std()
 
 
 def test_a_token_that_decides_is_weighed_though_no_feature_shows_it():
