@@ -69,6 +69,7 @@ class TrainingConfig:
     clip: float = 3.0
     regularisation: tuple[float, ...] = (3.0, 6.0, 12.0)
     folds: int = 5
+    compare: bool = False
     sources: tuple[str, ...] = ()
     sources_from: Path | None = None
     outcome_weight: float = 0.1
