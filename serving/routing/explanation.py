@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from serving.routing.ranking import Share
 from serving.routing.request import RoutingRequest
-from serving.routing.router import Decision, Share
+from serving.routing.router import Decision
 from serving.routing.scoring import Candidate
 
 
