@@ -18,6 +18,7 @@ from serving.routing.policy import Policy
 from serving.routing.request import NO_LIMITS, Caller, Limits, RoutingRequest, tightest
 from serving.routing.router import Decision, decide
 from serving.routing.rules import NO_RULES, Facts, Rulebook, Ruling
+from serving.routing.tokens import TokenCount
 from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
 from serving.tables.recent import Recent
@@ -46,6 +47,7 @@ class Weighing:
     model: str
     prompt: Mapping[str, Any]
     input_tokens: int
+    tokens: Mapping[str, TokenCount] = field(default_factory=dict, kw_only=True)
     output_tokens: int | None = None
     limits: Limits = NO_LIMITS
     caller: Caller | None = None
@@ -142,6 +144,7 @@ class Weigher:
         return RoutingRequest(
             decision_id=f"dec_{secrets.token_hex(12)}",
             input_tokens=weighing.input_tokens,
+            tokens=weighing.tokens,
             expected_output_tokens=expected if allowed is None else min(expected, allowed),
             reserved_output_tokens=max(expected, assumed) if allowed is None else allowed,
             limits=limits,

@@ -13,7 +13,7 @@ from serving.api.context import context_of
 from serving.api.schemas import LimitsBody, Name, checked, decode
 from serving.dispatch.completion import Call
 from serving.errors import InvalidRequest
-from serving.routing.request import estimate_tokens
+from serving.routing.tokens import estimate_tokens
 from serving.weigher import AUTO, Weighing
 
 PATH = "/v1/embeddings"

@@ -31,6 +31,7 @@ def as_dict(decision: Decision) -> dict[str, Any]:
         "conversation": _conversation(decision.request),
         "kind": decision.request.kind,
         "input_tokens": decision.request.input_tokens,
+        "tokens": {family: tuple(count) for family, count in decision.request.tokens.items()},
         "expected_output_tokens": decision.request.expected_output_tokens,
         "quality_floor": decision.quality_floor,
         "rules": list(decision.request.rules),

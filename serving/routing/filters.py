@@ -70,13 +70,13 @@ def window_too_small(
     request: RoutingRequest, row: Deployment, state: DeploymentState
 ) -> tuple[str, str] | None:
     """Reject a deployment whose window does not hold the prompt and the reserved answer."""
-    needed = request.input_tokens + request.reserved_output_tokens
+    needed = request.input_for(row.tokenizer).at_most + request.reserved_output_tokens
     if row.context_window_tokens is None:
         return None if request.only else ("context_window", "its context window is unknown")
     if needed > row.context_window_tokens:
         return (
             "context_window",
-            f"needs about {needed:,} tokens, its window is {row.context_window_tokens:,}",
+            f"needs up to {needed:,} tokens, its window is {row.context_window_tokens:,}",
         )
     return None
 
@@ -136,7 +136,7 @@ def starts_too_late(
 def token_cost_usd(request: RoutingRequest, row: Deployment) -> float | None:
     """Return the expected price of the tokens: the one quantity that limits and sums go by."""
     cached = request.cached_input_tokens(row.name) if request.last_turn else 0
-    return row.cost_usd(request.input_tokens, request.expected_output_tokens, cached)
+    return row.cost_usd(request.input_for(row.tokenizer).expected, request.expected_output_tokens, cached)
 
 
 def too_dear(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:

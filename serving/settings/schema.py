@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
 )
 
+from serving.routing.token_rates import ASSUMED, RATES, UNKNOWN_FAMILY
 from serving.settings.limits import CallerSettings
 from serving.settings.rules import RuleSettings
 from serving.settings.section import (
@@ -171,6 +172,7 @@ class DeploymentSettings(Section):
     usd_per_million_cached_read: DollarsPerMillion | None = None
     usd_per_million_cached_write: DollarsPerMillion | None = None
     usd_per_million_reasoning: DollarsPerMillion | None = None
+    tokenizer: str = UNKNOWN_FAMILY
     context_window_tokens: Tokens | None = None
     max_output_tokens: Tokens | None = None
     capabilities: Capabilities = ()
@@ -196,6 +198,11 @@ class DeploymentSettings(Section):
     @classmethod
     def _is_an_adapter(cls, adapter: str) -> str:
         return known_word(adapter, ADAPTERS)
+
+    @field_validator("tokenizer")
+    @classmethod
+    def _is_a_family(cls, tokenizer: str) -> str:
+        return known_word(tokenizer, (*RATES, *ASSUMED, UNKNOWN_FAMILY))
 
     @field_validator("dialect")
     @classmethod
