@@ -60,6 +60,7 @@ def create_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
         gateway=gateway,
         keys=Keys(server_keys(settings, environ), build_callers(settings, environ, gateway.catalog)),
         max_body_bytes=settings.server.max_body_bytes,
+        body_timeout_s=settings.server.body_timeout_s,
         log_text=settings.log.prompts == "text",
     )
     # plain routes: handlers read raw bytes, which costs a third of FastAPI's own parsing

@@ -66,6 +66,7 @@ class ServerSettings(Section):
     host: Annotated[str, Field(min_length=1)]
     port: Annotated[int, Field(ge=0, le=65535)]
     max_body_bytes: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    body_timeout_s: Annotated[float, Field(gt=0, le=3600)]
     api_keys_env: str
     shutdown_grace_s: Annotated[int, Field(ge=0, le=3600)]
 
