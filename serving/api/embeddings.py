@@ -59,8 +59,8 @@ def _text(given: str | list[str | int | list[int]]) -> str:
 def _tokens(given: str | list[str | int | list[int]]) -> int:
     """Count what is given as numbers, which are tokens already, and estimate what is text.
 
-    >>> _tokens(["four letters", [1, 2, 3]]), _tokens([7, 8])
-    (6, 2)
+    >>> _tokens([[1, 2, 3], [4]]), _tokens([7, 8])
+    (4, 2)
     """
     if isinstance(given, str):
         return estimate_tokens(given)
