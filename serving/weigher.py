@@ -19,6 +19,7 @@ from serving.routing.request import NO_LIMITS, Caller, Limits, RoutingRequest, t
 from serving.routing.router import Decision, decide
 from serving.routing.rules import NO_RULES, Facts, Rulebook, Ruling
 from serving.routing.tokens import TokenCount
+from serving.sensitive.screen import NO_SCREEN, Screen
 from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
 from serving.tables.recent import Recent
@@ -82,6 +83,7 @@ class Weigher:
         traffic: TrafficShare | None = None,
         recent: Recent | None = None,
         rules: Rulebook = NO_RULES,
+        screen: Screen = NO_SCREEN,
         expected_output_tokens: int,
     ) -> None:
         self.catalog = catalog
@@ -89,6 +91,7 @@ class Weigher:
         self.rollout = rollout
         self.tables = tables
         self.rules = rules
+        self._screen = screen
         self._traffic = traffic or TrafficShare(cap=1.0, window=1, least=1)
         self._recent = recent or Recent(OutputLengths(assumed_tokens=expected_output_tokens))
 
@@ -98,10 +101,16 @@ class Weigher:
         only, asked = self._only(weighing.model), self._resolved(weighing.limits)
         prediction = self.rollout.predict(weighing.prompt)
         ruling = self.rules.ruling(_facts(weighing, prediction))
+        found = self._screen.look(weighing.prompt, weighing.text)
         if ruling.needs is not None:
             prediction = _stated(prediction, ruling.needs)
-        request = self._request(weighing, only, self._limits(weighing, asked, ruling), prediction)
-        request = replace(request, rules=ruling.names, control_draw=_draw(weighing, request, ruling))
+        limits = self._limits(weighing, asked, ruling)
+        if found.tags:
+            limits = replace(limits, compliance=limits.compliance | found.tags)
+        request = self._request(weighing, only, limits, prediction)
+        request = replace(
+            request, rules=ruling.names, sensitive=found.kinds, control_draw=_draw(weighing, request, ruling)
+        )
         snapshot = replace(self.tables.snapshot(), traffic=self._traffic.freeze())
         decision = decide(request, prediction, self.catalog, snapshot, self.policy)
         return Decided(decision, (time.perf_counter() - started) * 1000.0)

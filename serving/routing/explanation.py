@@ -35,6 +35,7 @@ def as_dict(decision: Decision) -> dict[str, Any]:
         "expected_output_tokens": decision.request.expected_output_tokens,
         "quality_floor": decision.quality_floor,
         "rules": list(decision.request.rules),
+        "sensitive": list(decision.request.sensitive),
         "share": _share(decision.share),
         "propensity": decision.propensity,
         "artifact": prediction.artifact,

@@ -112,6 +112,7 @@ class RoutingRequest:
     `only` names the deployments a caller asked for by name; empty means all.
     `day` (UTC) is what the life cycle of a deployment is held against; without one, whatever ends is over.
     `rules` names those that acted. `control_draw` (0–1, sticky) is in the control group below its share.
+    `sensitive` names the kinds of content found in the prompt; their tags are in the limits.
     `tokens` holds what the prompt comes to per family of tokenizers, `input_tokens` what it does for most.
     `kind` is what its expected length was learned from; `last_turn` is None outside of conversations.
     """
@@ -124,6 +125,7 @@ class RoutingRequest:
     only: frozenset[str] = frozenset()
     day: date | None = None
     rules: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
     control_draw: float = 1.0
     kind: str = ""
     last_turn: Turn | None = None

@@ -150,6 +150,18 @@ class TablesSettings(Section):
     cooldown_s: Annotated[float, Field(ge=0, le=86_400)]
 
 
+class SensitiveSettings(Section):
+    """`[sensitive]`: the tags that a prompt requires for each kind of content that is found in it."""
+
+    secret: Tags
+    card: Tags
+    iban: Tags
+    national_id: Tags
+    email: Tags
+    phone: Tags
+    health: Tags
+
+
 class CatalogSettings(Section):
     """`[catalog]`: whether the built-in deployments take part, and what was verified of all."""
 
@@ -262,6 +274,7 @@ class Settings(Section):
     dispatch: DispatchSettings
     tables: TablesSettings
     quality_prior: dict[str, dict[str, Share]]
+    sensitive: SensitiveSettings
     catalog: CatalogSettings
     callers: Annotated[tuple[CallerSettings, ...], Strict(False)] = ()
     rules: Annotated[tuple[RuleSettings, ...], Strict(False)] = ()

@@ -11,7 +11,7 @@ from tests.serving.api.bodies import HELLO, chat_body, route_body
 
 KEYS = {
     "decision_id", "deployment", "tier", "reason", "required_tier", "sufficiency", "prediction_source",
-    "ranking", "rejected", "input_tokens", "tokens", "expected_output_tokens", "quality_floor", "propensity",
+    "ranking", "rejected", "input_tokens", "tokens", "sensitive", "expected_output_tokens", "quality_floor", "propensity",
     "rules", "share", "conversation", "kind",
     "artifact", "policy", "snapshot", "decide_ms",
 }  # fmt: skip
