@@ -1,4 +1,4 @@
-"""What is sensitive is found wherever it stands, what only looks like it is not, and failing is the strictest."""
+"""What is sensitive is found wherever it stands, what only looks like it is not; failing is strictest."""
 
 from __future__ import annotations
 
@@ -144,5 +144,5 @@ def test_a_tag_that_nobody_knows_is_told():
 def test_the_service_does_not_start_without_what_looks(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "stdnum", None)
     monkeypatch.delitem(sys.modules, "serving.sensitive.kinds")
-    with pytest.raises(ConfigurationError, match=r"sensitive\.card .* weighbridge\[sensitive\]"):
+    with pytest.raises(ConfigurationError, match=r"sensitive\.card .*weighbridge\[sensitive\]"):
         build_weigher(validate_text('[sensitive]\ncard = ["gdpr"]', "team.toml"), {})
