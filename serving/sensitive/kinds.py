@@ -33,7 +33,7 @@ def _is_card(found: str) -> bool:
 
 
 def _is_iban(found: str) -> bool:
-    """Words that follow may have been taken in; the country says how long it is, and the checksum proves it."""
+    """Words that follow may have been taken in; the checksum proves how long it is."""
     letters = found.replace(" ", "")
     return any(iban.is_valid(letters[:length]) for length in range(15, min(len(letters), 34) + 1))
 
