@@ -16,6 +16,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "check": ("serving.cli.settings", "check", "Validate the settings and say how to fix them."),
     "verify": ("serving.cli.verify", "verify", "Probe what deployments can really do."),
     "export-log": ("serving.cli.export", "export_log", "Write the decision log as JSON Lines."),
+    "sources": ("training.cli", "sources", "List public outcome data to train on, or read one source."),
     "train": ("training.cli", "train", "Fit, export and evaluate a classifier."),
 }
 

@@ -26,10 +26,12 @@ from serving.api.route import route
 from serving.dispatch.adapter import Adapter
 from serving.dispatch.demo import Demo
 from serving.dispatch.dispatcher import Dispatcher, Patience
+from serving.errors import ConfigurationError
 from serving.gateway import Gateway
 from serving.metrics import Metrics
 from serving.rollout import Rollout
 from serving.routing.catalog import Catalog
+from serving.sensitive.screen import NO_SCREEN, Screen
 from serving.settings import (
     Settings,
     build_callers,
@@ -60,6 +62,7 @@ def create_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
         gateway=gateway,
         keys=Keys(server_keys(settings, environ), build_callers(settings, environ, gateway.catalog)),
         max_body_bytes=settings.server.max_body_bytes,
+        body_timeout_s=settings.server.body_timeout_s,
         log_text=settings.log.prompts == "text",
     )
     # plain routes: handlers read raw bytes, which costs a third of FastAPI's own parsing
@@ -148,6 +151,7 @@ def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
             least=settings.policy.share_least_decisions,
         ),
         rules=build_rules(settings.rules, catalog),
+        screen=_screen(settings),
         recent=Recent(
             OutputLengths(assumed_tokens=settings.routing.expected_output_tokens),
             conversation_s=settings.routing.conversation_s,
@@ -155,6 +159,21 @@ def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
         ),
         expected_output_tokens=settings.routing.expected_output_tokens,
     )
+
+
+def _screen(settings: Settings) -> Screen:
+    """Return what looks for the sensitive content that the settings ask about."""
+    tags_for = {kind: frozenset(tags) for kind, tags in settings.sensitive.model_dump().items() if tags}
+    if not tags_for:
+        return NO_SCREEN
+    try:
+        from serving.sensitive.kinds import SHAPES  # noqa: PLC0415 - an extra, and only where it is asked for
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{settings.source}: sensitive.{min(tags_for)} asks for what is not installed ({error.name}). "
+            "Install it with: pip install 'weighbridge[sensitive]'"
+        ) from error
+    return Screen(tags_for, SHAPES)
 
 
 _ROUTES = (

@@ -51,6 +51,18 @@ class BodyTooLarge(WeighbridgeError):
     status, type, code = 413, "invalid_request_error", "body_too_large"
 
 
+class BodyTooSlow(WeighbridgeError):
+    """The body did not come within `server.body_timeout_s`."""
+
+    status, type, code = 408, "invalid_request_error", "body_too_slow"
+
+
+class UnsupportedEncoding(WeighbridgeError):
+    """The body is packed, and nothing is unpacked here."""
+
+    status, type, code = 415, "invalid_request_error", "unsupported_encoding"
+
+
 class AuthenticationFailed(WeighbridgeError):
     """No key, or one that is not in the settings."""
 

@@ -18,6 +18,8 @@ from serving.routing.policy import Policy
 from serving.routing.request import NO_LIMITS, Caller, Limits, RoutingRequest, tightest
 from serving.routing.router import Decision, decide
 from serving.routing.rules import NO_RULES, Facts, Rulebook, Ruling
+from serving.routing.tokens import TokenCount
+from serving.sensitive.screen import NO_SCREEN, Screen
 from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
 from serving.tables.recent import Recent
@@ -46,6 +48,7 @@ class Weighing:
     model: str
     prompt: Mapping[str, Any]
     input_tokens: int
+    tokens: Mapping[str, TokenCount] = field(default_factory=dict, kw_only=True)
     output_tokens: int | None = None
     limits: Limits = NO_LIMITS
     caller: Caller | None = None
@@ -80,6 +83,7 @@ class Weigher:
         traffic: TrafficShare | None = None,
         recent: Recent | None = None,
         rules: Rulebook = NO_RULES,
+        screen: Screen = NO_SCREEN,
         expected_output_tokens: int,
     ) -> None:
         self.catalog = catalog
@@ -87,6 +91,7 @@ class Weigher:
         self.rollout = rollout
         self.tables = tables
         self.rules = rules
+        self._screen = screen
         self._traffic = traffic or TrafficShare(cap=1.0, window=1, least=1)
         self._recent = recent or Recent(OutputLengths(assumed_tokens=expected_output_tokens))
 
@@ -96,10 +101,16 @@ class Weigher:
         only, asked = self._only(weighing.model), self._resolved(weighing.limits)
         prediction = self.rollout.predict(weighing.prompt)
         ruling = self.rules.ruling(_facts(weighing, prediction))
+        found = self._screen.look(weighing.prompt, weighing.text)
         if ruling.needs is not None:
             prediction = _stated(prediction, ruling.needs)
-        request = self._request(weighing, only, self._limits(weighing, asked, ruling), prediction)
-        request = replace(request, rules=ruling.names, control_draw=_draw(weighing, request, ruling))
+        limits = self._limits(weighing, asked, ruling)
+        if found.tags:
+            limits = replace(limits, compliance=limits.compliance | found.tags)
+        request = self._request(weighing, only, limits, prediction)
+        request = replace(
+            request, rules=ruling.names, sensitive=found.kinds, control_draw=_draw(weighing, request, ruling)
+        )
         snapshot = replace(self.tables.snapshot(), traffic=self._traffic.freeze())
         decision = decide(request, prediction, self.catalog, snapshot, self.policy)
         return Decided(decision, (time.perf_counter() - started) * 1000.0)
@@ -142,6 +153,7 @@ class Weigher:
         return RoutingRequest(
             decision_id=f"dec_{secrets.token_hex(12)}",
             input_tokens=weighing.input_tokens,
+            tokens=weighing.tokens,
             expected_output_tokens=expected if allowed is None else min(expected, allowed),
             reserved_output_tokens=max(expected, assumed) if allowed is None else allowed,
             limits=limits,

@@ -1,7 +1,8 @@
-"""`weighbridge train`: one run of the pipeline, its figures and its verdict on the terminal."""
+"""`weighbridge train` runs the pipeline; `weighbridge sources` shows the public data it can learn from."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -20,27 +21,47 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--encoder-source", metavar="FOLDER", help="A local sentence-transformers model to start from.")
 @click.option("--seed", type=int, help="The same seed, corpus and libraries give the same bytes.")
 @click.option("--mlflow", metavar="URI", help="Log the run to a store such as sqlite:///runs.db.")
-def train(file: Path | None, **overrides: object) -> None:
+@click.option(
+    "--source", "sources", multiple=True, metavar="NAME", help="Outcome data to learn from too; repeatable."
+)
+@click.option("--from", "sources_from", type=_FOLDER, help="The folder that holds the sources' files.")
+@click.option(
+    "--held-out",
+    "held_out_from",
+    type=_FOLDER,
+    help="A folder of benchmarks; rows that stand there are left out.",
+)
+def train(file: Path | None, sources: tuple[str, ...], **overrides: object) -> None:
     """Fit, prove, measure and write a classifier.
 
     An artifact that exists is never changed: training it again must give the same bytes, anything else
     needs a --version of its own. To serve it, copy the folder under models/ and name it in rollout.toml.
     """
     try:
-        from training.config import ConfigError, load_config  # noqa: PLC0415  # --help needs none of it
+        from training.benchmarks import HeldOutError  # noqa: PLC0415  # --help needs none of it
+        from training.config import ConfigError, load_config  # noqa: PLC0415
         from training.dataset import CorpusError  # noqa: PLC0415
         from training.embedding import EncoderSourceError  # noqa: PLC0415
         from training.evaluation import as_text  # noqa: PLC0415
         from training.export import ExportRefused  # noqa: PLC0415
         from training.fit import FitError  # noqa: PLC0415
         from training.pipeline import train as run  # noqa: PLC0415
+        from training.sources import SourceError  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"{error}. Training needs more: pip install 'weighbridge[training]'."
         ) from error
     try:
-        trained = run(load_config(file, **overrides))
-    except (ConfigError, CorpusError, EncoderSourceError, ExportRefused, FitError) as error:
+        trained = run(load_config(file, sources=sources or None, **overrides))
+    except (
+        ConfigError,
+        CorpusError,
+        EncoderSourceError,
+        ExportRefused,
+        FitError,
+        HeldOutError,
+        SourceError,
+    ) as error:
         raise click.ClickException(str(error)) from error
     click.echo(as_text(trained.report))
     for check in trained.verdict.checks:
@@ -50,3 +71,59 @@ def train(file: Path | None, **overrides: object) -> None:
     if trained.run_id:
         click.echo(f"MLflow run: {trained.run_id}")
     click.echo(f"artifact: {trained.folder}")
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--from", "folder", type=_FOLDER, help="The folder that holds the source's file.")
+@click.option(
+    "--config", "file", type=click.Path(path_type=Path, dir_okay=False), help="Training settings as TOML."
+)
+@click.option("--held-out", type=_FOLDER, help="A folder of benchmarks; say how many rows stand there.")
+def sources(name: str | None, folder: Path | None, file: Path | None, held_out: Path | None) -> None:
+    """List the public outcome data, or read one source: checksum, rows, tasks, labels.
+
+    With --from, NAME is read from a folder of JSON Lines; docs/data.md says what those files hold.
+    """
+    from training.sources import SOURCES  # noqa: PLC0415  # --help needs none of it
+
+    if name is None:
+        click.echo(f"{'name':<20}{'rows':>6}  {'may train':<11}{'licence':<14}home")
+        for source in SOURCES.values():
+            may = "yes" if source.may_train else "no"
+            click.echo(f"{source.name:<20}{source.rows:>6}  {may:<11}{source.licence:<14}{source.home}")
+        return
+    try:
+        _show(name, folder, file, held_out)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _show(name: str, folder: Path | None, file: Path | None, held_out: Path | None) -> None:
+    from training.benchmarks import fingerprints, known_rows  # noqa: PLC0415  # --help needs none of it
+    from training.config import load_config  # noqa: PLC0415
+    from training.outcomes import labels_from_scores, read_source  # noqa: PLC0415
+    from training.sources import source_named  # noqa: PLC0415
+
+    config = load_config(file, sources_from=folder)
+    source = source_named(name, training=False)
+    found = list(read_source(source, config))
+    rows = [row for row in found if row.scores or source.everyday]
+    click.echo(f"{source.name}: {source.what}")
+    click.echo(f"licence {source.licence}; {'may' if source.may_train else 'may not'} train an artifact")
+    click.echo(f"{len(found)} rows, {len(found) - len(rows)} of them without a score")
+    tasks = Counter(row.task for row in rows)
+    click.echo(
+        f"{len(tasks)} tasks: " + ", ".join(f"{task} {count}" for task, count in tasks.most_common(20))
+    )
+    if held_out:
+        counts = Counter(known_rows([row.prompt for row in rows], fingerprints(held_out)).values())
+        click.echo(
+            f"in the held-out files: {counts.total()}" + "".join(f", {f} {n}" for f, n in counts.items())
+        )
+    if source.everyday or name in config.outcome_tiers:
+        labels = labels_from_scores(rows, config)
+        for place, tier in enumerate(config.tiers[:-1]):
+            share = labels.targets[labels.answered(place), place]
+            mean = f"{share.mean():.0%}" if len(share) else "unknown"
+            click.echo(f"{tier} is enough for {mean} of {len(share)} rows")

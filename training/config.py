@@ -72,6 +72,7 @@ class TrainingConfig:
     compare: bool = False
     sources: tuple[str, ...] = ()
     sources_from: Path | None = None
+    held_out_from: Path | None = None
     outcome_weight: float = 0.1
     outcome_margin: float = 0.1
     outcome_tiers: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=lambda: OUTCOME_TIERS)
@@ -111,7 +112,26 @@ def _typed(found: dict[str, Any]) -> dict[str, Any]:
     unknown = sorted(found.keys() - known.keys())
     if unknown:
         raise ConfigError(f"Unknown setting {unknown[0]!r}. Known: {', '.join(known)}.")
-    return {name: _as(name, value, known[name]) for name, value in found.items()}
+    return {
+        name: _tables(value) if name == "outcome_tiers" else _as(name, value, known[name])
+        for name, value in found.items()
+    }
+
+
+def _tables(found: Any) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """Return the tables of a file, source by source, over those of the code."""
+    if not isinstance(found, Mapping) or not all(isinstance(table, Mapping) for table in found.values()):
+        raise ConfigError(
+            "outcome_tiers: must be a table per source, such as [outcome_tiers.routerbench] with "
+            f'economy = ["model", …], not {found!r}.'
+        )
+    return {
+        **OUTCOME_TIERS,
+        **{
+            source: {tier: _as(f"outcome_tiers.{source}.{tier}", names, ()) for tier, names in table.items()}
+            for source, table in found.items()
+        },
+    }
 
 
 def _as(name: str, value: Any, default: Any) -> Any:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from classifier.reading import Reading, read
+from training.benchmarks import fingerprints, known_rows
 from training.config import ConfigError, TrainingConfig
+from training.homes import read_home
 from training.labeling import Labels
-from training.sources import SOURCES, Outcome, read_folder, source_named
+from training.sources import SOURCES, Outcome, Source, read_folder, source_named
 
 Numbers = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -39,14 +42,14 @@ def load_outcomes(config: TrainingConfig) -> Outcomes:
     """Return the rows of every source that the config names; none of it without sources."""
     rows: list[Outcome] = []
     facts = []
+    known = fingerprints(config.held_out_from) if config.sources and config.held_out_from else {}
     for name in config.sources:
         source = source_named(name, training=True)
-        if config.sources_from is None:
-            raise ConfigError(f"sources: {name} needs the folder that holds it. Name it with --from.")
-        found = list(read_folder(source, config.sources_from))
+        found = list(read_source(source, config))
         usable = [row for row in found if row.scores or source.everyday]
-        rows += usable
-        facts.append({"name": name, "licence": source.licence, "sha256": source.sha256, "rows": len(usable)})
+        refused = known_rows([row.prompt for row in usable], known)
+        rows += [row for place, row in enumerate(usable) if place not in refused]
+        facts.append(_facts(source, len(usable) - len(refused), refused))
     names = sorted({_family(row) for row in rows} - {""})
     families = np.array(
         [1 + names.index(_family(row)) if _family(row) else 0 for row in rows], dtype=np.int64
@@ -62,6 +65,25 @@ def load_outcomes(config: TrainingConfig) -> Outcomes:
     )
 
 
+def read_source(source: Source, config: TrainingConfig) -> Iterator[Outcome]:
+    """Yield the rows of a source from the folder of the config, or else from its public home."""
+    if config.sources_from is None:
+        return read_home(source, config.cache)
+    return read_folder(source, config.sources_from)
+
+
+def _facts(source: Source, rows: int, refused: Mapping[int, str]) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "name": source.name,
+        "licence": source.licence,
+        "sha256": source.sha256,
+        "rows": rows,
+    }
+    if refused:
+        facts["held_out"] = dict(sorted(Counter(refused.values()).items()))
+    return facts
+
+
 def _family(row: Outcome) -> str:
     """Return the family a row is ordered in; rows that any tier answers mean what the corpus means by it."""
     return "" if SOURCES[row.source].everyday else f"{row.source}/{row.task}"
@@ -72,23 +94,44 @@ def labels_from_scores(rows: Sequence[Outcome], config: TrainingConfig) -> Label
 
     Tier k is enough to the degree that its models do no worse than the best tier's mean, less the margin; a
     dearer tier is enough wherever a cheaper one is. A question whose tier no model answered is NaN. Raises
-    ConfigError for a source without a table of tiers.
+    ConfigError for a source whose table of tiers is missing or speaks of what is not there.
     """
+    _prove_tables(rows, config)
     targets = np.full((len(rows), len(config.tiers) - 1), np.nan)
     weights = np.ones(len(rows))
     for place, row in enumerate(rows):
         if SOURCES[row.source].everyday:
             targets[place], weights[place] = 1.0, _EVERYDAY_WEIGHT
             continue
-        table = config.outcome_tiers.get(row.source)
-        if table is None:
-            raise ConfigError(
-                f"outcome_tiers has no table for the source {row.source!r}. "
-                "Say which models belong to which tier."
-            )
+        table = config.outcome_tiers[row.source]
         targets[place], best = _enough(row.scores, table, config.tiers, config.outcome_margin)
         weights[place] = _HOPELESS_WEIGHT if best < _HOPELESS else 1.0
     return Labels(targets, weights)
+
+
+def _prove_tables(rows: Sequence[Outcome], config: TrainingConfig) -> None:
+    scored: dict[str, set[str]] = {}
+    for row in rows:
+        if not SOURCES[row.source].everyday:
+            scored.setdefault(row.source, set()).update(row.scores)
+    for source, models in scored.items():
+        table = config.outcome_tiers.get(source)
+        if table is None:
+            raise ConfigError(
+                f"outcome_tiers has no table for the source {source!r}. "
+                "Say which models belong to which tier."
+            )
+        if set(table) != set(config.tiers) or not all(table.values()):
+            raise ConfigError(
+                f"outcome_tiers.{source}: needs a model or more for each of {', '.join(config.tiers)}, "
+                f"and has {', '.join(tier for tier, names in table.items() if names)}."
+            )
+        unknown = sorted({name for names in table.values() for name in names} - models)
+        if unknown:
+            raise ConfigError(
+                f"outcome_tiers.{source}: no row has a score of {unknown[0]!r}. "
+                f"Scored: {', '.join(sorted(models))}."
+            )
 
 
 def _enough(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from classifier.artifact import sha256
+from training.benchmarks import held_out_name
 
 
 class SourceError(ValueError):
@@ -46,6 +47,7 @@ class Source:
     licence: str
     may_train: bool
     everyday: bool = False
+    rows: int = 0
 
 
 SOURCES: Mapping[str, Source] = {
@@ -59,6 +61,7 @@ SOURCES: Mapping[str, Source] = {
             "5ff6f72750cc276178c7dc0e01188d2cd586169e020fc943daabac8c880d3547",
             "MIT",
             may_train=True,
+            rows=5758,
         ),
         Source(
             "routerbench",
@@ -68,6 +71,7 @@ SOURCES: Mapping[str, Source] = {
             "7fea1d39053afc0d6055bcd81c347a6343dadba2910927647cd2edc44d23295c",
             "MIT",
             may_train=True,
+            rows=3174,
         ),
         Source(
             "clinc150",
@@ -78,6 +82,7 @@ SOURCES: Mapping[str, Source] = {
             "CC BY 3.0",
             may_train=True,
             everyday=True,
+            rows=6000,
         ),
         Source(
             "seven_small_models",
@@ -87,6 +92,7 @@ SOURCES: Mapping[str, Source] = {
             "61ba63740e34171daea1357b83ab5d7a93c474c5ee954cc908e168b61a47036c",
             "none stated",
             may_train=False,
+            rows=7673,
         ),
         Source(
             "alpaca_eval",
@@ -96,6 +102,7 @@ SOURCES: Mapping[str, Source] = {
             "42535affedb47d0fef0ddb23fa14694d9bf6d087bf403758e19e18a9f534f14e",
             "CC BY-NC 4.0",
             may_train=False,
+            rows=419,
         ),
     )
 }
@@ -105,6 +112,12 @@ def source_named(name: str, *, training: bool) -> Source:
     """Return a source; raise SourceError for an unknown one, and for one whose licence forbids training."""
     source = SOURCES.get(name)
     if source is None:
+        benchmark = held_out_name(name)
+        if benchmark:
+            raise SourceError(
+                f"{name!r} is refused: {benchmark} is kept for measurement, and what is trained on it proves "
+                f"nothing. Known sources: {', '.join(SOURCES)}."
+            )
         raise SourceError(f"There is no source {name!r}. Known: {', '.join(SOURCES)}.")
     if training and not source.may_train:
         allowed = ", ".join(known.name for known in SOURCES.values() if known.may_train)
@@ -117,6 +130,9 @@ def source_named(name: str, *, training: bool) -> Source:
 
 def read_folder(source: Source, folder: Path) -> Iterator[Outcome]:
     """Yield the rows of a source from its file in a local folder; raise SourceError where it is another."""
+    benchmark = held_out_name(folder.resolve().name)
+    if benchmark:
+        raise SourceError(f"{folder} is refused: by its name it holds {benchmark}, kept for measurement.")
     file = folder / source.file
     if not file.is_file():
         raise SourceError(f"{folder} has no {source.file}. Name the folder that holds it with --from.")
@@ -126,12 +142,16 @@ def read_folder(source: Source, folder: Path) -> Iterator[Outcome]:
             f"{file} is not the file that is known: its SHA-256 is {found[:12]}…, "
             f"expected {source.sha256[:12]}…."
         )
-    with gzip.open(file, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
+    number = 0
+    try:
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                number += 1
                 yield _outcome(json.loads(line), source)
-            except (ValueError, KeyError, TypeError) as error:
-                raise SourceError(f"{file.name}, line {number}: {error!r}.") from error
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SourceError(
+            f"{file.name} is damaged near line {number}: {error!r}. Get it again from {source.home}."
+        ) from error
 
 
 def _outcome(row: Mapping[str, Any], source: Source) -> Outcome:

@@ -38,6 +38,8 @@ class Said(Struct):
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    # what Anthropic signs and wants back unchanged
+    thinking_blocks: list[dict[str, Any]] | None = None
     tool_calls: list[ToolCall] | None = None
 
     @property

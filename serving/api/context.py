@@ -20,12 +20,13 @@ class Context:
     gateway: Gateway
     keys: Keys
     max_body_bytes: int
+    body_timeout_s: float
     log_text: bool
 
     async def admit(self, request: Request) -> tuple[bytes, Asked]:
         """Check the caller's key, then read the body within its limit; return it with what else is asked."""
         caller = self.keys.check(request)
-        raw = await body.read(request, self.max_body_bytes)
+        raw = await body.read(request, self.max_body_bytes, self.body_timeout_s)
         return raw, Asked(caller, given_in(request.scope["headers"]))
 
 

@@ -13,7 +13,7 @@ from serving.api.context import context_of
 from serving.api.schemas import LimitsBody, Name, checked, decode
 from serving.dispatch.completion import Call
 from serving.errors import InvalidRequest
-from serving.routing.request import estimate_tokens
+from serving.routing.tokens import estimate_tokens
 from serving.weigher import AUTO, Weighing
 
 PATH = "/v1/embeddings"
@@ -59,8 +59,8 @@ def _text(given: str | list[str | int | list[int]]) -> str:
 def _tokens(given: str | list[str | int | list[int]]) -> int:
     """Count what is given as numbers, which are tokens already, and estimate what is text.
 
-    >>> _tokens(["four letters", [1, 2, 3]]), _tokens([7, 8])
-    (6, 2)
+    >>> _tokens([[1, 2, 3], [4]]), _tokens([7, 8])
+    (4, 2)
     """
     if isinstance(given, str):
         return estimate_tokens(given)

@@ -11,7 +11,7 @@ from serving.api.asked import Asked
 from serving.api.conversation import conversation_key, goes_on
 from serving.api.schemas import ChatBody, LimitsBody, Message, Part, RouteBody
 from serving.errors import InvalidRequest
-from serving.routing.request import estimate_tokens
+from serving.routing.tokens import REFERENCE_FAMILY, count_tokens
 from serving.weigher import Weighing
 
 # What OpenAI charges for the framing of a message, and about what an image of middling size costs.
@@ -111,14 +111,17 @@ def _weighing(
     if (prompt.get("response_format") or {}).get("type") == "json_schema":
         needs.add("json_schema")
     text = "\n".join(texts)
-    tokens = estimate_tokens(text) + len(described) // 4
+    framing = _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_ATTACHMENT * attachments
+    counted = f"{text}\n{described.decode()}" if described else text
+    tokens = {family: count.plus(framing) for family, count in count_tokens(counted).items()}
     # first: it completes the body's limits from the headers
     hard = asked.limits(limits, needs)
     return Weighing(
         endpoint=endpoint,
         model=model,
         prompt=prompt,
-        input_tokens=tokens + _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_ATTACHMENT * attachments,
+        input_tokens=tokens[REFERENCE_FAMILY].expected,
+        tokens=tokens,
         output_tokens=output_tokens,
         limits=hard,
         caller=asked.caller,

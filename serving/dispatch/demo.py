@@ -17,7 +17,7 @@ from serving.dispatch.schema_example import NoExample, example
 from serving.dispatch.sse import event
 from serving.records import Usage
 from serving.routing.catalog import Deployment
-from serving.routing.request import estimate_tokens
+from serving.routing.tokens import estimate_tokens
 
 Sleep = Callable[[float], Awaitable[None]]
 

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from serving.routing.prices import Prices, picodollars_per_token, usd
+from serving.routing.token_rates import UNKNOWN_FAMILY
 
 RETENTION_TAG = "retention_days"
 _LONGEST_DAYS = 6
@@ -19,6 +20,7 @@ class Deployment:
 
     Prices are US dollars per million tokens, as they were written; `prices` holds the same exactly, for
     arithmetic. None means *unknown*, never zero or unlimited.
+    `tokenizer` is the family whose rates count its tokens; `unknown` counts the most of any.
     `quality[t]` is the expected quality (0–1) of its answers to prompts that require tier `t`.
     `first_token_ms` and `output_tokens_per_second` are priors, until live numbers exist.
     `retention_days` is how long the provider keeps prompts at most, 0 for not at all.
@@ -39,6 +41,7 @@ class Deployment:
     usd_per_million_cached_read: Decimal | float | None = None
     usd_per_million_cached_write: Decimal | float | None = None
     usd_per_million_reasoning: Decimal | float | None = None
+    tokenizer: str = UNKNOWN_FAMILY
     context_window_tokens: int | None = None
     max_output_tokens: int | None = None
     capabilities: frozenset[str] = frozenset()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from serving.routing.ranking import Share
 from serving.routing.request import RoutingRequest
-from serving.routing.router import Decision, Share
+from serving.routing.router import Decision
 from serving.routing.scoring import Candidate
 
 
@@ -30,9 +31,11 @@ def as_dict(decision: Decision) -> dict[str, Any]:
         "conversation": _conversation(decision.request),
         "kind": decision.request.kind,
         "input_tokens": decision.request.input_tokens,
+        "tokens": {family: tuple(count) for family, count in decision.request.tokens.items()},
         "expected_output_tokens": decision.request.expected_output_tokens,
         "quality_floor": decision.quality_floor,
         "rules": list(decision.request.rules),
+        "sensitive": list(decision.request.sensitive),
         "share": _share(decision.share),
         "propensity": decision.propensity,
         "artifact": prediction.artifact,

@@ -70,13 +70,13 @@ def window_too_small(
     request: RoutingRequest, row: Deployment, state: DeploymentState
 ) -> tuple[str, str] | None:
     """Reject a deployment whose window does not hold the prompt and the reserved answer."""
-    needed = request.input_tokens + request.reserved_output_tokens
+    needed = request.input_for(row.tokenizer).at_most + request.reserved_output_tokens
     if row.context_window_tokens is None:
         return None if request.only else ("context_window", "its context window is unknown")
     if needed > row.context_window_tokens:
         return (
             "context_window",
-            f"needs about {needed:,} tokens, its window is {row.context_window_tokens:,}",
+            f"needs up to {needed:,} tokens, its window is {row.context_window_tokens:,}",
         )
     return None
 
@@ -136,16 +136,20 @@ def starts_too_late(
 def token_cost_usd(request: RoutingRequest, row: Deployment) -> float | None:
     """Return the expected price of the tokens: the one quantity that limits and sums go by."""
     cached = request.cached_input_tokens(row.name) if request.last_turn else 0
-    return row.cost_usd(request.input_tokens, request.expected_output_tokens, cached)
+    return row.cost_usd(request.input_for(row.tokenizer).expected, request.expected_output_tokens, cached)
 
 
 def too_dear(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:
     """Reject a deployment whose expected cost exceeds the caller's limit, or whose price is unknown."""
-    cost_usd = token_cost_usd(request, row)
     limit_usd = request.limits.max_cost_usd
-    if cost_usd is None:
+    if row.prices.input is None or row.prices.output is None:
         return None if request.only and limit_usd is None else ("price", "its price is unknown")
-    if limit_usd is not None and cost_usd > limit_usd:
+    if limit_usd is None:
+        return None
+    cost_usd = token_cost_usd(request, row)
+    if cost_usd is None:
+        return ("price", "its price is unknown")
+    if cost_usd > limit_usd:
         return ("cost", f"expected ${cost_usd:.6f}, at most ${limit_usd:.6f} allowed")
     return None
 
@@ -166,9 +170,30 @@ FILTERS: tuple[Filter, ...] = (
 )
 
 
-def first_reason(request: RoutingRequest, row: Deployment, state: DeploymentState) -> Rejection | None:
+def filters_for(request: RoutingRequest) -> tuple[Filter, ...]:
+    """Return the filters that can reject anything for this request, in their order.
+
+    A catalog may be long: what a request does not limit is not asked of each deployment.
+    """
+    limits = request.limits
+    idle: dict[Filter, bool] = {
+        not_allowed: not limits.deny and limits.allow is None and not limits.pin,
+        lacks_compliance: not limits.compliance,
+        lacks_capability: not limits.capabilities,
+        too_slow: limits.max_latency_ms is None,
+        starts_too_late: limits.max_first_token_ms is None,
+    }
+    return tuple(lacks for lacks in FILTERS if not idle.get(lacks, False))
+
+
+def first_reason(
+    request: RoutingRequest,
+    row: Deployment,
+    state: DeploymentState,
+    filters: Sequence[Filter] = FILTERS,
+) -> Rejection | None:
     """Return the first reason against a deployment, or None where it may serve the request."""
-    for lacks in FILTERS:
+    for lacks in filters:
         found = lacks(request, row, state)
         if found is not None:
             return Rejection(row.name, *found)

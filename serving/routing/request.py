@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+
+from serving.routing.tokens import TokenCount
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class RoutingRequest:
     `only` names the deployments a caller asked for by name; empty means all.
     `day` (UTC) is what the life cycle of a deployment is held against; without one, whatever ends is over.
     `rules` names those that acted. `control_draw` (0–1, sticky) is in the control group below its share.
+    `sensitive` names the kinds of content found in the prompt; their tags are in the limits.
+    `tokens` holds what the prompt comes to per family of tokenizers, `input_tokens` what it does for most.
     `kind` is what its expected length was learned from; `last_turn` is None outside of conversations.
     """
 
@@ -121,26 +125,18 @@ class RoutingRequest:
     only: frozenset[str] = frozenset()
     day: date | None = None
     rules: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
     control_draw: float = 1.0
     kind: str = ""
     last_turn: Turn | None = None
+    tokens: Mapping[str, TokenCount] = field(default_factory=dict)
+
+    def input_for(self, tokenizer: str) -> TokenCount:
+        """Return how many tokens the prompt is for a deployment with this tokenizer."""
+        return self.tokens.get(tokenizer) or TokenCount(self.input_tokens, self.input_tokens)
 
     def cached_input_tokens(self, deployment: str) -> int:
         """Return how many tokens of the prompt a deployment is expected to read from its cache."""
         if self.last_turn is None or self.last_turn.deployment != deployment:
             return 0
         return min(self.last_turn.warm_tokens, self.input_tokens)
-
-
-def estimate_tokens(text: str) -> int:
-    """Estimate how many tokens a provider will count: 4 ASCII letters a token, ideographs about one each.
-
-    Within a third of real tokenizers on prose, code and Chinese; meant for windows and prices, not for bills.
-
-    >>> estimate_tokens("four letters make a word"), estimate_tokens("四个字")
-    (6, 4)
-    """
-    letters = len(text)
-    if text.isascii():
-        return -(-letters // 4)
-    return -(-(letters + 2 * (len(text.encode("utf-8", "replace")) - letters)) // 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from serving.routing.catalog import Deployment
 from serving.routing.filters import token_cost_usd
@@ -13,8 +13,7 @@ from serving.routing.request import RoutingRequest
 from serving.routing.snapshot import DeploymentState
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One eligible deployment and its sum: `total_usd` = tokens + waiting + lost quality + switching."""
 
     deployment: str
@@ -33,13 +32,32 @@ class Candidate:
         return tokens + self.waiting_cost_usd + self.lost_quality_cost_usd + self.switch_cost_usd
 
 
+class Rates(NamedTuple):
+    """What one decision prices everything at; `stays` is who has the conversation, None outside of one."""
+
+    usd_per_ms: float
+    usd_per_lost_quality: float
+    usd_per_switch: float
+    stays: str | None
+
+
+def rates(policy: Policy, dial: float | None, stays: str | None) -> Rates:
+    """Return the rates of a policy, with the dial of one request."""
+    return Rates(
+        policy.usd_per_second / 1000.0, policy.usd_per_lost_quality_at(dial), policy.usd_per_switch, stays
+    )
+
+
 def expected_quality(quality: Mapping[str, float], tier_shares: Sequence[tuple[str, float]]) -> float:
     """Return Σ P(required = tier) × quality[tier]; a tier without a number counts as quality 0.
 
     >>> expected_quality({"low": 0.9, "high": 0.5}, [("low", 0.75), ("high", 0.25)])
     0.8
     """
-    return sum(share * quality.get(tier, 0.0) for tier, share in tier_shares)
+    expected = 0.0
+    for tier, share in tier_shares:
+        expected += share * quality.get(tier, 0.0)
+    return expected
 
 
 def price(
@@ -47,19 +65,17 @@ def price(
     row: Deployment,
     state: DeploymentState,
     quality: float,
-    policy: Policy,
-    stays: str | None = None,
+    rates: Rates,
 ) -> Candidate:
-    """Return one eligible deployment with its sum; `stays` is who has the conversation."""
-    usd_per_lost_quality = policy.usd_per_lost_quality_at(request.limits.cost_versus_quality)
+    """Return one eligible deployment with its sum."""
     latency_ms = state.latency_ms(request.expected_output_tokens)
     return Candidate(
-        deployment=row.name,
-        tier=row.tier,
-        quality=quality,
-        latency_ms=latency_ms,
-        token_cost_usd=token_cost_usd(request, row),
-        waiting_cost_usd=latency_ms / 1000.0 * policy.usd_per_second,
-        lost_quality_cost_usd=(1.0 - quality) * usd_per_lost_quality,
-        switch_cost_usd=0.0 if stays is None or row.name == stays else policy.usd_per_switch,
+        row.name,
+        row.tier,
+        quality,
+        latency_ms,
+        token_cost_usd(request, row),
+        latency_ms * rates.usd_per_ms,
+        (1.0 - quality) * rates.usd_per_lost_quality,
+        0.0 if rates.stays is None or row.name == rates.stays else rates.usd_per_switch,
     )

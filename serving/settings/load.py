@@ -16,6 +16,7 @@ from serving.settings.problems import told
 from serving.settings.schema import Settings
 
 DEFAULTS_FILE = Path(__file__).parent.parent / "defaults.toml"
+CATALOG_FILE = DEFAULTS_FILE.with_name("catalog.toml")
 USUAL_FILE = Path("weighbridge.toml")
 PATH_VARIABLE = "WEIGHBRIDGE_CONFIG"
 
@@ -37,7 +38,7 @@ def validate_text(text: str, source: str) -> Settings:
 
 
 def _validated(own: dict[str, Any], source: str) -> Settings:
-    defaults = _read(DEFAULTS_FILE)
+    defaults = _read(DEFAULTS_FILE) | _read(CATALOG_FILE)
     merged = _merged(defaults, own)
     problems = _repeated_names(own)
     try:

@@ -12,7 +12,7 @@ from serving.settings.limits import limits_of
 from serving.settings.rules import RuleSettings, WhenSettings
 
 # Pairs of rules that are compared at most, and problems that are told: enough to start with.
-_MOST_PAIRS = 1_000_000
+_MOST_PAIRS = 100_000
 _MOST_TOLD = 50
 
 # Conditions of which one value is enough.

@@ -18,6 +18,7 @@ from pydantic import (
     field_validator,
 )
 
+from serving.routing.token_rates import ASSUMED, RATES, UNKNOWN_FAMILY
 from serving.settings.limits import CallerSettings
 from serving.settings.rules import RuleSettings
 from serving.settings.section import (
@@ -65,6 +66,7 @@ class ServerSettings(Section):
     host: Annotated[str, Field(min_length=1)]
     port: Annotated[int, Field(ge=0, le=65535)]
     max_body_bytes: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    body_timeout_s: Annotated[float, Field(gt=0, le=3600)]
     api_keys_env: str
     shutdown_grace_s: Annotated[int, Field(ge=0, le=3600)]
 
@@ -148,6 +150,18 @@ class TablesSettings(Section):
     cooldown_s: Annotated[float, Field(ge=0, le=86_400)]
 
 
+class SensitiveSettings(Section):
+    """`[sensitive]`: the tags that a prompt requires for each kind of content that is found in it."""
+
+    secret: Tags
+    card: Tags
+    iban: Tags
+    national_id: Tags
+    email: Tags
+    phone: Tags
+    health: Tags
+
+
 class CatalogSettings(Section):
     """`[catalog]`: whether the built-in deployments take part, and what was verified of all."""
 
@@ -171,6 +185,7 @@ class DeploymentSettings(Section):
     usd_per_million_cached_read: DollarsPerMillion | None = None
     usd_per_million_cached_write: DollarsPerMillion | None = None
     usd_per_million_reasoning: DollarsPerMillion | None = None
+    tokenizer: str = UNKNOWN_FAMILY
     context_window_tokens: Tokens | None = None
     max_output_tokens: Tokens | None = None
     capabilities: Capabilities = ()
@@ -196,6 +211,11 @@ class DeploymentSettings(Section):
     @classmethod
     def _is_an_adapter(cls, adapter: str) -> str:
         return known_word(adapter, ADAPTERS)
+
+    @field_validator("tokenizer")
+    @classmethod
+    def _is_a_family(cls, tokenizer: str) -> str:
+        return known_word(tokenizer, (*RATES, *ASSUMED, UNKNOWN_FAMILY))
 
     @field_validator("dialect")
     @classmethod
@@ -254,6 +274,7 @@ class Settings(Section):
     dispatch: DispatchSettings
     tables: TablesSettings
     quality_prior: dict[str, dict[str, Share]]
+    sensitive: SensitiveSettings
     catalog: CatalogSettings
     callers: Annotated[tuple[CallerSettings, ...], Strict(False)] = ()
     rules: Annotated[tuple[RuleSettings, ...], Strict(False)] = ()

@@ -16,7 +16,7 @@ _FOOT = """\
 # The built-in deployments are listed by `weighbridge check`.
 """
 _FIRST_SECTION = "[server]"
-_BUILT_IN = "# ---- built-in deployments ----"
+_BUILT_IN = "# The built-in deployments stand in catalog.toml."
 _LIVE_SECTION = "[policy]"
 
 

@@ -265,3 +265,36 @@ def test_keys_are_taken_as_anthropics_sdk_sends_them(tmp_path):
                 else:
                     with pytest.raises(error):
                         sdk.messages.create(**ASKED)
+
+
+SIGNED = [
+    {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+    {"type": "redacted_thinking", "data": "cmVk"},
+]
+
+
+def test_signed_thoughts_come_out_whole_and_go_back_as_they_came(client, house):
+    house.provider.plays(answering({"content": "Hi", "reasoning_content": "Hm.", "thinking_blocks": SIGNED}))
+    first = client.messages.create(**ASKED)
+    assert [block.model_dump(exclude_none=True) for block in first.content[:2]] == SIGNED
+    turns = [*HELLO, {"role": "assistant", "content": first.content}, {"role": "user", "content": "Go on."}]
+    client.messages.create(model="auto", max_tokens=9, messages=turns)
+    said = house.provider.requests[-1]["body"]["messages"][1]
+    assert (said["thinking_blocks"], said["content"]) == (SIGNED, "Hi")
+
+
+def test_a_streamed_thought_is_signed(client, house):
+    thought = [chunk({"reasoning_content": "Hm."}), *(chunk({"thinking_blocks": [one]}) for one in SIGNED)]
+    house.provider.plays(streaming(sse(*thought, *HELLO_CHUNKS, b"[DONE]")))
+    with client.messages.stream(**ASKED) as stream:
+        message = stream.get_final_message()
+    assert [block.model_dump(exclude_none=True) for block in message.content[:2]] == SIGNED
+    assert message.content[2].text == "Hello wörld"
+
+
+def test_marks_of_a_prompt_cache_reach_a_provider_that_takes_them(client, house):
+    mark = {"cache_control": {"type": "ephemeral"}}
+    system = [{"type": "text", "text": "Long.", **mark}]
+    client.messages.create(**ASKED, system=system, tools=[WEATHER | mark])
+    assert house.provider.sent["messages"][0] == {"role": "system", "content": system}
+    assert house.provider.sent["tools"][0]["cache_control"] == mark["cache_control"]

@@ -83,12 +83,23 @@ class Messages:
         if delta.thinking:
             yield from self._opened("thinking", {"type": "thinking", "thinking": "", "signature": ""})
             yield self._delta({"type": "thinking_delta", "thinking": delta.thinking})
+        for block in delta.thinking_blocks or ():
+            yield from self._thought(block)
         for text in filter(None, (delta.content, delta.refusal)):
             self._refused = self._refused or text is delta.refusal
             yield from self._opened("text", {"type": "text", "text": ""})
             yield self._delta({"type": "text_delta", "text": text})
         for call in delta.tool_calls or ():
             yield from self._called_tool(call)
+
+    def _thought(self, block: dict[str, Any]) -> Iterator[bytes]:
+        """A signed thought comes whole once its text has been streamed; one that is redacted has no text."""
+        if block.get("type") == "thinking" and self._block == "thinking":
+            yield self._delta({"type": "signature_delta", "signature": block.get("signature", "")})
+        else:
+            yield from self._closed()
+            yield from self._opened("thought", block)
+        yield from self._closed()
 
     def _called_tool(self, call: ToolCall) -> Iterator[bytes]:
         place = call.index or 0
@@ -138,7 +149,9 @@ class Messages:
 
 
 def _blocks(said: Said) -> Iterator[dict[str, Any]]:
-    if said.thinking:
+    if said.thinking_blocks:
+        yield from said.thinking_blocks
+    elif said.thinking:
         yield {"type": "thinking", "thinking": said.thinking, "signature": ""}
     for text in filter(None, (said.content, said.refusal)):
         yield {"type": "text", "text": text}

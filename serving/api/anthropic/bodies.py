@@ -25,6 +25,7 @@ class Block(Struct):
     thinking: str | None = None
     signature: str | None = None
     data: str | None = None
+    cache_control: dict[str, Any] | None = None
 
 
 class Turn(Struct):
@@ -42,6 +43,7 @@ class Tool(Struct):
     description: str | None = None
     input_schema: dict[str, Any] | None = None
     strict: bool | None = None
+    cache_control: dict[str, Any] | None = None
 
 
 class ToolChoice(Struct):

@@ -80,7 +80,12 @@ def _tool(tool: Tool, path: str) -> dict[str, Any]:
         function["description"] = tool.description
     if tool.strict is not None:
         function["strict"] = tool.strict
-    return {"type": "function", "function": function}
+    return {"type": "function", "function": function} | _cached(tool)
+
+
+def _cached(what: Block | Tool) -> dict[str, Any]:
+    """Keep the mark of a prompt cache; adapters whose provider has none leave it out."""
+    return {} if what.cache_control is None else {"cache_control": what.cache_control}
 
 
 def _tool_choice(choice: ToolChoice) -> dict[str, Any]:
@@ -109,10 +114,12 @@ def _messages(body: CountBody) -> Iterator[dict[str, Any]]:
             yield from _user(turn, path)
 
 
-def _system_text(content: str | Sequence[Block], path: str) -> str:
+def _system_text(content: str | Sequence[Block], path: str) -> str | list[dict[str, Any]]:
     if isinstance(content, str):
         return content
     parts = [_part(block, f"{path}[{place}]", only="text") for place, block in enumerate(content)]
+    if any("cache_control" in part for part in parts):
+        return parts
     return "\n\n".join(part["text"] for part in parts)
 
 
@@ -121,12 +128,21 @@ def _assistant(turn: Turn, path: str) -> dict[str, Any]:
         return {"role": "assistant", "content": turn.content}
     texts: list[str] = []
     calls: list[dict[str, Any]] = []
+    thoughts: list[dict[str, Any]] = []
     for place, block in enumerate(turn.content):
         if block.type == "tool_use":
             calls.append(_tool_call(block, f"{path}[{place}]"))
-        elif block.type not in ("thinking", "redacted_thinking"):
+        elif block.type == "redacted_thinking" and block.data:
+            thoughts.append({"type": block.type, "data": block.data})
+        elif block.type == "thinking" and block.signature:
+            thoughts.append(
+                {"type": block.type, "thinking": block.thinking or "", "signature": block.signature}
+            )
+        elif block.type != "thinking":
             texts.append(_part(block, f"{path}[{place}]", only="text")["text"])
     message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) or None}
+    if thoughts:
+        message["thinking_blocks"] = thoughts
     if calls:
         message["tool_calls"] = calls
     elif message["content"] is None:
@@ -156,7 +172,7 @@ def _user(turn: Turn, path: str) -> Iterator[dict[str, Any]]:
         yield {"role": "tool", "tool_call_id": block.tool_use_id, "content": text}
         parts += images
     if parts:
-        is_text = all(part["type"] == "text" for part in parts) and len(parts) == 1
+        is_text = len(parts) == 1 and set(parts[0]) == {"type", "text"}
         yield {"role": "user", "content": parts[0]["text"] if is_text else parts}
 
 
@@ -178,11 +194,11 @@ def _tool_result(block: Block, path: str) -> tuple[str, list[dict[str, Any]]]:
 
 def _part(block: Block, path: str, only: str | None = None) -> dict[str, Any]:
     if block.type == "text" and block.text is not None:
-        return {"type": "text", "text": block.text}
+        return {"type": "text", "text": block.text} | _cached(block)
     if only is None and block.type == "image":
-        return {"type": "image_url", "image_url": {"url": _url(block, path)}}
+        return {"type": "image_url", "image_url": {"url": _url(block, path)}} | _cached(block)
     if only is None and block.type == "document":
-        return _document(block, path)
+        return _document(block, path) | _cached(block)
     known = only or "text, image, document, tool_result"
     raise InvalidRequest(
         f"{path}: a block of type {block.type!r} cannot be sent here. Known: {known}.", param=path

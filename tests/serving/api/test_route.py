@@ -11,8 +11,8 @@ from tests.serving.api.bodies import HELLO, chat_body, route_body
 
 KEYS = {
     "decision_id", "deployment", "tier", "reason", "required_tier", "sufficiency", "prediction_source",
-    "ranking", "rejected", "input_tokens", "expected_output_tokens", "quality_floor", "propensity",
-    "rules", "share", "conversation", "kind",
+    "ranking", "rejected", "input_tokens", "tokens", "sensitive", "expected_output_tokens", "quality_floor",
+    "propensity", "rules", "share", "conversation", "kind",
     "artifact", "policy", "snapshot", "decide_ms",
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ from tests.serving.dispatch.features import BASE, FEATURES, without
 
 GOLDEN = Path(__file__).parent / "golden" / "requests"
 TABLE = Path(__file__).parents[3] / "docs" / "conformance.md"
+ADAPTERS = ("openai_compatible", "anthropic", "gemini")
 NATIVE = ("anthropic", "anthropic_budget", "gemini", "gemini_budget")
 PROVIDERS = (*(name for name in DIALECTS if name != "plain"), *NATIVE)
 _LINE = "| {} | " + " | ".join("{}" for _ in PROVIDERS) + " |"
@@ -63,9 +64,25 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def table_in_docs() -> str:
-    """Return the table as the documentation has it."""
-    return TABLE.read_text().split("<!-- requests -->\n")[1]
+def answers() -> dict[str, dict[str, Any]]:
+    """Return per feature what each kind of provider answers, and what the caller is told."""
+    found: dict[str, dict[str, Any]] = json.loads((GOLDEN.parent / "answers.json").read_text())
+    return found
+
+
+def answers_table() -> str:
+    """Return the table of what the golden answers prove."""
+    lines = [f"| Feature | {' | '.join(ADAPTERS)} |", "| --- |" + " --- |" * len(ADAPTERS)]
+    for feature, cases in answers().items():
+        cells = ("–" if name not in cases else "✓" for name in ADAPTERS)
+        lines.append(f"| {feature} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def tables_in_docs() -> tuple[str, str]:
+    """Return both tables as the documentation has them."""
+    text = TABLE.read_text()
+    return text.split("<!-- requests -->\n")[1], text.split("<!-- answers -->\n")[1]
 
 
 def write() -> None:
@@ -82,8 +99,9 @@ def write() -> None:
                 group["providers"].append(name)
         text = json.dumps(groups, indent=1, ensure_ascii=False)
         (GOLDEN / f"{feature}.json").write_text(text + "\n")
-    before, _, after = TABLE.read_text().split("<!-- requests -->\n")
-    TABLE.write_text(f"{before}<!-- requests -->\n{table()}<!-- requests -->\n{after}")
+    for mark, written in (("<!-- requests -->\n", table()), ("<!-- answers -->\n", answers_table())):
+        before, _, after = TABLE.read_text().split(mark)
+        TABLE.write_text(before + mark + written + mark + after)
 
 
 if __name__ == "__main__":

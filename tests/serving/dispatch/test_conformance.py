@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import astuple
+
 import pytest
 
-from tests.serving.dispatch.conformance import PROVIDERS, golden, sent, table, table_in_docs
+from tests.fakes import FakeProvider, Reply
+from tests.serving.dispatch.asking import ASKED, adapter, deployment, whole
+from tests.serving.dispatch.conformance import (
+    PROVIDERS,
+    answers,
+    answers_table,
+    golden,
+    sent,
+    table,
+    tables_in_docs,
+)
 from tests.serving.dispatch.features import FEATURES
 
 
@@ -15,4 +28,20 @@ def test_a_provider_is_sent_what_its_golden_file_says(feature, provider):
 
 
 def test_the_documented_table_claims_what_the_golden_files_show_and_no_more():
-    assert table_in_docs() == table()
+    assert tables_in_docs() == (table(), answers_table())
+
+
+@pytest.mark.parametrize(
+    ("feature", "name"), [(feature, name) for feature, cases in answers().items() for name in cases]
+)
+def test_an_answer_is_told_as_its_golden_file_says(feature, name):
+    case = answers()[feature][name]
+    with FakeProvider(Reply((json.dumps(case["given"]).encode(),))) as provider:
+        answer, usage = whole(adapter(name), deployment(name, provider.base_url), ASKED)
+    (choice,) = answer["choices"]
+    told = {field: value for field, value in choice["message"].items() if field != "role"}
+    told["finish_reason"] = choice["finish_reason"]
+    assert {"refusal": None} | told == {"refusal": None} | case["told"]
+    assert choice.get("logprobs") == case.get("logprobs")
+    if "usage" in case:
+        assert astuple(usage) == tuple(case["usage"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
 from serving.dispatch.adapter import ProviderError
+from serving.dispatch.completion import Call
 from serving.records import Usage
-from tests.fakes import FakeProvider, Reply, streaming
+from tests.fakes import FakeProvider, Reply, sse, streaming
 from tests.serving.dispatch.asking import (
     ASKED,
     GOLDEN,
@@ -19,6 +21,7 @@ from tests.serving.dispatch.asking import (
     streamed,
     whole,
 )
+from tests.serving.dispatch.features import TOOL
 
 COUNTED = {
     "promptTokenCount": 9, "cachedContentTokenCount": 4, "candidatesTokenCount": 2, "thoughtsTokenCount": 40,
@@ -101,3 +104,43 @@ def test_an_answer_that_went_wrong_inside_the_model_is_tried_elsewhere():
     ):
         whole(adapter("gemini"), deployment("gemini", provider.base_url), ASKED)
     assert (caught.value.kind, caught.value.retryable) == ("upstream", True)
+
+
+def test_a_signature_comes_back_to_the_provider_even_where_the_client_dropped_it():
+    call = {"functionCall": {"name": "look", "args": {}}, "thoughtSignature": "c2ln"}
+    first = Reply((json.dumps(said(call, finish="STOP")).encode(),))
+
+    async def run(base_url):
+        using, row = adapter("gemini"), deployment("gemini", base_url)
+        found = json.loads((await using.complete(row, Call(ASKED | {"tools": [TOOL]}, False))).body)
+        (made,) = found["choices"][0]["message"]["tool_calls"]
+        del made["extra_content"]
+        after = [
+            *ASKED["messages"],
+            {"role": "assistant", "content": None, "tool_calls": [made]},
+            {"role": "tool", "tool_call_id": made["id"], "content": "rain"},
+        ]
+        await using.complete(row, Call(ASKED | {"tools": [TOOL], "messages": after}, False))
+        await using.close()
+
+    with FakeProvider(first, Reply((json.dumps(TEXT).encode(),))) as provider:
+        asyncio.run(run(provider.base_url))
+    _, model, user = provider.requests[1]["body"]["contents"]
+    assert model["parts"][0]["thoughtSignature"] == "c2ln"
+    assert user["parts"][0]["functionResponse"]["name"] == "look"
+    assert user["parts"][0]["functionResponse"]["id"] == model["parts"][0]["functionCall"]["id"]
+
+
+def test_two_answers_are_two_choices_each_with_its_end():
+    two = {
+        "candidates": [
+            {"index": place, "content": {"parts": [{"text": word}]}, "finishReason": "STOP"}
+            for place, word in enumerate(("one", "two"))
+        ],
+        "usageMetadata": COUNTED,
+    }
+    with FakeProvider(streaming(sse(json.dumps(two).encode()))) as provider:
+        row = deployment("gemini", provider.base_url)
+        found = streamed(adapter("gemini"), row, ASKED | {"n": 2})
+    assert found.error is None
+    assert [put_together(found.chunks, place)["content"] for place in (0, 1)] == ["one", "two"]

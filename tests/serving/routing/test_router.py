@@ -15,6 +15,7 @@ from serving.routing.policy import Policy
 from serving.routing.request import Limits, RoutingRequest, tightest
 from serving.routing.router import decide
 from serving.routing.snapshot import DeploymentState, Snapshot
+from serving.routing.tokens import TokenCount
 from tests.serving.routing.strategies import TAGS, TIERS, shares, worlds
 
 
@@ -264,3 +265,14 @@ def test_how_long_prompts_are_kept_is_compared_as_a_number(tag, allowed):
     strict = replace(REQUEST, limits=Limits(compliance=frozenset({tag})))
     assert (decided(replace(SMALL, retention_days=30), request=strict).chosen is not None) == allowed
     assert decided(SMALL, request=strict).rejected[0].code == "compliance"
+
+
+def test_windows_and_prices_are_held_against_the_tokens_of_the_deployments_own_tokenizer():
+    tokens = {"few": TokenCount(50, 60), "many": TokenCount(150, 200)}
+    request = replace(REQUEST, tokens=tokens)
+    few = row("few", "economy", 1.0, window=160, tokenizer="few")
+    many = row("many", "economy", 1.0, window=299, tokenizer="many")
+    decision = decided(few, many, request=request)
+    assert decision.chosen.deployment == "few"
+    assert decision.chosen.token_cost_usd == pytest.approx(150e-6)
+    assert "up to 300 tokens" in decision.rejected[0].reason

@@ -1,0 +1,135 @@
+"""Who answers first: one order over all candidates, and what moved in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from serving.records import Prediction
+from serving.routing.policy import Policy
+from serving.routing.request import RoutingRequest
+from serving.routing.scoring import Candidate
+from serving.routing.snapshot import Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What the cap on the lowest tier's share of the traffic had to do with a decision.
+
+    `misroute_usd` is P(the lowest tier is not enough) × the price of lost quality: a matter of the prompt and
+    the policy alone. `wanted` tells whether the lowest tier has the least sum, where there is another
+    choice (None: there is not); `shifts` whether such a prompt is to go elsewhere by now.
+    """
+
+    cap: float
+    traffic: Traffic
+    misroute_usd: float
+    shifts: bool
+    wanted: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The candidates, best first, with why the first is first and how probable that was."""
+
+    ranking: tuple[Candidate, ...]
+    share: Share
+    reason: str
+    propensity: float
+
+
+def rank(
+    candidates: list[Candidate],
+    request: RoutingRequest,
+    prediction: Prediction,
+    traffic: Traffic,
+    policy: Policy,
+    stays: str | None,
+) -> Ranked:
+    """Order by a pin, the control group's tier first, a shifted tier last, the sum, the name.
+
+    It is one order over all deployments, whatever the limits leave of them. That is why tightening a limit
+    on a quantity never makes it worse: either the first choice passes the limit and stays first, or it
+    exceeds the limit, and everything that is left does not.
+    """
+    place = {name: index for index, name in enumerate(request.limits.pin)}
+    if place:
+        candidates.sort(key=lambda row: (place[row.deployment], row.total_usd, row.deployment))
+    else:
+        candidates.sort(key=lambda row: (row.total_usd, row.deployment))
+    misroute_usd = (1.0 - prediction.sufficiency[0]) * policy.usd_per_lost_quality
+    chose = bool(request.only or place)
+    shifts = policy.share_cap < 1.0 and len(prediction.tiers) > 1 and traffic.shifts(misroute_usd)
+    wanted = None if chose else _wants_lowest(prediction.tiers[0], candidates)
+    last = prediction.tiers[0] if shifts and not chose else None
+    in_control = not chose and request.control_draw < policy.control_share
+    first = prediction.tiers[-1] if in_control else None
+    ranking = _moved(candidates, first, last)
+    return Ranked(
+        ranking=tuple(ranking),
+        share=Share(policy.share_cap, traffic, misroute_usd, shifts, wanted),
+        reason=_reason(request, prediction, ranking, shifted=bool(wanted and last), stays=stays, first=first),
+        propensity=1.0 if chose else _propensity(request, prediction, policy, candidates, last),
+    )
+
+
+def _moved(candidates: list[Candidate], first: str | None, last: str | None) -> list[Candidate]:
+    """Return the candidates with one tier moved to the front and one to the end, else in their order."""
+    if first is None and last is None:
+        return candidates
+    return sorted(candidates, key=lambda row: (row.tier != first, row.tier == last))
+
+
+def _wants_lowest(lowest: str, candidates: Sequence[Candidate]) -> bool | None:
+    """Tell whether the least sum is in the lowest tier; None where there is no choice of tiers to be made."""
+    if not candidates:
+        return None
+    wants = candidates[0].tier == lowest
+    has_choice = any((row.tier == lowest) != wants for row in candidates)
+    return wants if has_choice else None
+
+
+def _propensity(
+    request: RoutingRequest,
+    prediction: Prediction,
+    policy: Policy,
+    candidates: list[Candidate],
+    last: str | None,
+) -> float:
+    """Return with which probability this choice was made, over the draw of who is in the control group."""
+    share = policy.control_share
+    # a draw of 1 is no draw: an exempt request, which could not have been in it
+    if not candidates or not share or request.control_draw >= 1.0:
+        return 1.0
+    plain, control = _moved(candidates, None, last)[0], _moved(candidates, prediction.tiers[-1], last)[0]
+    if plain.deployment == control.deployment:
+        return 1.0
+    return share if request.control_draw < share else 1.0 - share
+
+
+def _reason(
+    request: RoutingRequest,
+    prediction: Prediction,
+    ranking: Sequence[Candidate],
+    *,
+    shifted: bool,
+    stays: str | None,
+    first: str | None,
+) -> str:
+    if not ranking:
+        return "no_eligible_deployment"
+    if request.only:
+        return "requested_by_name"
+    if request.limits.pin:
+        return "pinned"
+    if prediction.source == "fallback":
+        return "classifier_unavailable"
+    if first is not None and ranking[0].tier == first:
+        return "control_group"
+    if shifted:
+        return "share_cap"
+    if ranking[0].deployment == stays and any(
+        row.total_usd - row.switch_cost_usd < ranking[0].total_usd for row in ranking[1:]
+    ):
+        return "stays_with_conversation"
+    return "only_candidate" if len(ranking) == 1 else "least_total_cost"
