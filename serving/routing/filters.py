@@ -13,6 +13,8 @@ from serving.routing.catalog import Deployment
 from serving.routing.request import Limits, RoutingRequest
 from serving.routing.snapshot import DeploymentState
 
+EMBEDS = "embeddings"
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
@@ -56,12 +58,17 @@ def lacks_compliance(
     return ("compliance", f"not cleared for {', '.join(lacking)}") if lacking else None
 
 
+def only_embeds(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:
+    """Reject a deployment that makes embeddings for a request that wants an answer."""
+    if EMBEDS in row.capabilities and EMBEDS not in request.limits.capabilities:
+        return ("capability", "makes embeddings, no answers")
+    return None
+
+
 def lacks_capability(
     request: RoutingRequest, row: Deployment, state: DeploymentState
 ) -> tuple[str, str] | None:
     """Reject a deployment that cannot do what the request needs."""
-    if "embeddings" in row.capabilities and "embeddings" not in request.limits.capabilities:
-        return ("capability", "makes embeddings, no answers")
     missing = request.limits.capabilities - row.capabilities
     return ("capability", f"cannot do {', '.join(sorted(missing))}") if missing else None
 
@@ -160,6 +167,7 @@ FILTERS: tuple[Filter, ...] = (
     not_allowed,
     lacks_compliance,
     past_sunset,
+    only_embeds,
     lacks_capability,
     window_too_small,
     output_too_long,
@@ -173,7 +181,8 @@ FILTERS: tuple[Filter, ...] = (
 def filters_for(request: RoutingRequest) -> tuple[Filter, ...]:
     """Return the filters that can reject anything for this request, in their order.
 
-    A catalog may be long: what a request does not limit is not asked of each deployment.
+    A catalog may be long: what a request does not limit is not asked of each deployment. A filter that holds
+    whatever the request says (`only_embeds` holds where nothing is asked) is never among the idle.
     """
     limits = request.limits
     idle: dict[Filter, bool] = {

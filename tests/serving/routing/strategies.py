@@ -12,7 +12,7 @@ from serving.routing.snapshot import DeploymentState, Snapshot, Traffic
 
 TIERS = ("economy", "standard", "premium")
 TAGS = ("gdpr", "hipaa", "soc2", "eu")
-CAPABILITIES = ("tools", "vision", "json_schema")
+CAPABILITIES = ("tools", "vision", "json_schema", "embeddings")
 
 shares = st.floats(0, 1, allow_nan=False)
 prices = st.none() | st.floats(0, 100, allow_nan=False)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from serving.records import Prediction
 from serving.routing.catalog import Catalog, Deployment
+from serving.routing.filters import filters_for, first_reason
 from serving.routing.policy import Policy
 from serving.routing.request import Limits, RoutingRequest, tightest
 from serving.routing.router import decide
@@ -78,6 +79,30 @@ def test_the_ranking_is_by_a_sum_that_adds_up(world):
         parts = (row.token_cost_usd or 0.0) + row.waiting_cost_usd + row.lost_quality_cost_usd
         parts += row.switch_cost_usd
         assert row.total_usd == pytest.approx(parts)
+
+
+@given(worlds(), st.booleans(), st.booleans())
+def test_a_deployment_that_only_embeds_never_answers_a_chat(world, by_name, without_limits):
+    request, prediction, catalog, snapshot, policy = world
+    first, *others = catalog
+    embedder = replace(first, capabilities=first.capabilities | {"embeddings"})
+    rows = Catalog({row.name: row for row in (embedder, *others)})
+    chat = replace(
+        request,
+        only=frozenset({first.name}) if by_name else frozenset(),
+        limits=Limits() if without_limits else request.limits,
+    )
+    ranking = decide(chat, prediction, rows, snapshot, policy).ranking
+    assert first.name not in {row.deployment for row in ranking}
+
+
+@given(worlds(), st.booleans())
+def test_the_filters_left_out_for_a_request_would_have_rejected_nothing(world, without_limits):
+    request, _, catalog, snapshot, _ = world
+    asked = replace(request, limits=Limits()) if without_limits else request
+    for row in catalog:
+        state = snapshot.states[row.name]
+        assert first_reason(asked, row, state, filters_for(asked)) == first_reason(asked, row, state)
 
 
 def chosen_with(world, **limits):
