@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
 from serving.answer import Answer, Journey
 from serving.dispatch.completion import Call
@@ -106,7 +107,7 @@ class Gateway:
     async def feedback(self, given: Feedback) -> None:
         """Store feedback against its decision; raise NotFound where there is none of that id."""
         await asyncio.to_thread(self.writer.flush, 5.0)
-        if not await asyncio.to_thread(self._log.has_decision, given.decision_id):
+        if await asyncio.to_thread(self._log.find, given.decision_id) is None:
             raise NotFound(
                 f"There is no decision {given.decision_id!r} in this log. "
                 "Send the id of the x-weighbridge-decision-id header or of /route's answer.",
@@ -173,8 +174,12 @@ class Gateway:
                 expected_latency_ms=chosen.latency_ms if chosen else None,
                 expected_quality=chosen.quality if chosen else None,
                 decide_ms=decided.decide_ms,
-                explanation=as_dict(decision),
+                explanation=partial(as_dict, decision),
                 prompt=weighing.logged_text,
+                caller=weighing.caller.name if weighing.caller else None,
+                inputs=decided.inputs,
+                tools=len(weighing.prompt.get("tools") or ()),
+                response_format=(weighing.prompt.get("response_format") or {}).get("type"),
             )
         )
 

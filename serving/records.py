@@ -6,7 +6,7 @@ Money is in US dollars, time in milliseconds, shares are 0–1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """One decision as the log keeps it; `explanation` is the whole sum, `prompt` only if settings allow."""
+    """One decision as the log keeps it; `prompt` only if settings allow.
+
+    `explanation` is the whole sum, or what makes it once the record is written: nobody waits for that.
+    `caller` is who asked, None where the key names nobody.
+    `inputs` are the arguments of `routing.router.decide`, None where they are not known. Beside the
+    prompt's messages the classifier reads how many `tools` are offered, and the `response_format`'s type.
+    """
 
     decision_id: str
     created_at: float
@@ -88,8 +94,12 @@ class DecisionRecord:
     expected_latency_ms: float | None
     expected_quality: float | None
     decide_ms: float
-    explanation: Mapping[str, Any] = field(default_factory=dict)
+    explanation: Mapping[str, Any] | Callable[[], Mapping[str, Any]] = field(default_factory=dict)
     prompt: str | None = None
+    caller: str | None = None
+    inputs: tuple[Any, ...] | None = None
+    tools: int = 0
+    response_format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from serving.errors import InvalidRequest, ModelNotFound
@@ -16,7 +16,7 @@ from serving.rollout import Rollout
 from serving.routing.catalog import Catalog
 from serving.routing.policy import Policy
 from serving.routing.request import NO_LIMITS, Caller, Limits, RoutingRequest, tightest
-from serving.routing.router import Decision, decide
+from serving.routing.router import Decision, Inputs, decide
 from serving.routing.rules import NO_RULES, Facts, Rulebook, Ruling
 from serving.routing.tokens import TokenCount
 from serving.sensitive.screen import NO_SCREEN, Screen
@@ -64,10 +64,11 @@ class Weighing:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision with the time it took in milliseconds."""
+    """A decision with the time it took in milliseconds, and what it went by."""
 
     decision: Decision
     decide_ms: float
+    inputs: Inputs
 
 
 class Weigher:
@@ -85,6 +86,7 @@ class Weigher:
         rules: Rulebook = NO_RULES,
         screen: Screen = NO_SCREEN,
         expected_output_tokens: int,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
         self.catalog = catalog
         self.policy = policy
@@ -92,6 +94,7 @@ class Weigher:
         self.tables = tables
         self.rules = rules
         self._screen = screen
+        self._today = today
         self._traffic = traffic or TrafficShare(cap=1.0, window=1, least=1)
         self._recent = recent or Recent(OutputLengths(assumed_tokens=expected_output_tokens))
 
@@ -112,8 +115,9 @@ class Weigher:
             request, rules=ruling.names, sensitive=found.kinds, control_draw=_draw(weighing, request, ruling)
         )
         snapshot = replace(self.tables.snapshot(), traffic=self._traffic.freeze())
-        decision = decide(request, prediction, self.catalog, snapshot, self.policy)
-        return Decided(decision, (time.perf_counter() - started) * 1000.0)
+        inputs = Inputs(request, prediction, self.catalog, snapshot, self.policy)
+        decision = decide(*inputs)
+        return Decided(decision, (time.perf_counter() - started) * 1000.0, inputs)
 
     def decided(self, weighing: Weighing, decision: Decision) -> None:
         """Take in a decision that was acted on."""
@@ -158,7 +162,7 @@ class Weigher:
             reserved_output_tokens=max(expected, assumed) if allowed is None else allowed,
             limits=limits,
             only=only,
-            day=datetime.now(UTC).date(),
+            day=self._today(),
             kind=kind,
             last_turn=self._recent.last_turn(weighing.conversation) if weighing.goes_on else None,
         )

@@ -98,10 +98,14 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Who answered the last turn of a conversation, and how many of its tokens are warm in their cache."""
+    """Who answered the last turn of a conversation, and how many of its tokens are warm in their cache.
+
+    `decision_id` is of that turn's own decision.
+    """
 
     deployment: str
     warm_tokens: int = 0
+    decision_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from classifier.tiers import tier_probabilities
 from serving.records import Prediction
@@ -37,6 +38,16 @@ class Decision:
     def chosen(self) -> Candidate | None:
         """Return the best candidate, or None where every deployment was rejected."""
         return self.ranking[0] if self.ranking else None
+
+
+class Inputs(NamedTuple):
+    """All that a decision goes by, in the order of `decide`: the same inputs give the same decision."""
+
+    request: RoutingRequest
+    prediction: Prediction
+    catalog: Catalog
+    snapshot: Snapshot
+    policy: Policy
 
 
 def decide(

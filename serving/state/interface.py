@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from serving.records import Record
+from serving.state.inputs import Logged
 
 
 class LogUnavailableError(Exception):
     """The log cannot store anything right now (disk full, locked); the same batch may succeed later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One logged decision to make again: its row, and what it went by, or why that cannot be had."""
+
+    row: dict[str, Any]
+    logged: Logged | None
+    problem: str | None = None
 
 
 class DecisionLog(Protocol):
@@ -21,11 +32,17 @@ class DecisionLog(Protocol):
         Raise LogUnavailableError where trying again may help; anything else is a record's own fault.
         """
 
-    def has_decision(self, decision_id: str) -> bool:
-        """Tell whether a decision of that id is stored."""
+    def find(self, decision_id: str) -> dict[str, Any] | None:
+        """Return one decision with its outcome and feedback as `export` does, or None."""
 
     def export(self, since: float | None = None) -> Iterator[dict[str, Any]]:
         """Yield each decision (from Unix time `since` on) with its outcome and feedback, oldest first."""
+
+    def entries(self, since: float | None = None, until: float | None = None) -> Iterator[Entry]:
+        """Yield each decision made from `since` on and before `until` with its inputs, oldest first.
+
+        The row holds what `docs/decision-log.md` names, without explanation, outcome and feedback.
+        """
 
     def close(self) -> None:
         """Release what is open."""

@@ -22,7 +22,7 @@ DECISION_COLUMNS = (
     "decision_id", "created_at", "endpoint", "requested_model", "deployment", "tier", "reason",
     "propensity", "sufficiency", "prediction_source", "artifact", "policy", "snapshot", "input_tokens",
     "expected_output_tokens", "expected_cost_usd", "expected_latency_ms", "expected_quality", "decide_ms",
-    "explanation", "prompt",
+    "explanation", "prompt", "caller",
 )  # fmt: skip
 OUTCOME_COLUMNS = (
     "decision_id", "finished_at", "status", "deployment", "streamed", "input_tokens", "output_tokens",
@@ -34,7 +34,8 @@ FEEDBACK_COLUMNS = ("feedback_id", "decision_id", "created_at", "source", "score
 def decision_values(record: DecisionRecord) -> tuple[Any, ...]:
     """Return a decision's values in the order of DECISION_COLUMNS."""
     sufficiency = dict(zip(record.tiers, record.sufficiency, strict=True))
-    as_json = {"sufficiency": _to_json(sufficiency), "explanation": _to_json(record.explanation)}
+    explanation = record.explanation() if callable(record.explanation) else record.explanation
+    as_json = {"sufficiency": _to_json(sufficiency), "explanation": _to_json(explanation)}
     return tuple(
         _storable(as_json[name] if name in as_json else getattr(record, name)) for name in DECISION_COLUMNS
     )

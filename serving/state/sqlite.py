@@ -6,11 +6,13 @@ whole batches behind; a power cut may take the last ones with it (`synchronous =
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -18,11 +20,15 @@ from typing import Any
 from serving.errors import ConfigurationError
 from serving.records import DecisionRecord, Feedback, Outcome, Record
 from serving.state import rows
-from serving.state.interface import LogUnavailableError
+from serving.state.inputs import Kept, Unpacker, UnreadableInputs
+from serving.state.interface import Entry, LogUnavailableError
 from serving.state.sqlite_schema import INSERTS, prepare
 
 _BUSY_TIMEOUT_S = 5.0
 _EXPORT_PAGE_ROWS = 500
+
+_COLUMNS = ", ".join(rows.DECISION_COLUMNS)
+_ENTRY_COLUMNS = ", ".join(name for name in (*rows.DECISION_COLUMNS, "inputs") if name != "explanation")
 
 # A value of a type, size or absence that no later attempt will cure.
 _RECORDS_FAULT = (sqlite3.InterfaceError, sqlite3.DataError, sqlite3.IntegrityError)
@@ -34,6 +40,7 @@ class SQLiteLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = Lock()
+        self._kept = Kept()
         try:
             _create(path)
             self._writer = _connect(path)
@@ -53,34 +60,50 @@ class SQLiteLog:
 
     def write(self, records: Sequence[Record]) -> None:
         """Store a batch in one transaction; see DecisionLog."""
-        batches = _by_table(records)
         with self._lock:
+            batches, kept = _by_table(records, self._kept)
             try:
                 with self._writer:
-                    for table, values in batches.items():
-                        self._writer.executemany(INSERTS[table], values)
+                    for table, statement in INSERTS.items():
+                        self._writer.executemany(statement, batches[table])
             except _RECORDS_FAULT:
                 raise
             except sqlite3.Error as error:
                 raise LogUnavailableError(_told(error)) from error
+            self._kept = kept
 
-    def has_decision(self, decision_id: str) -> bool:
-        """Tell whether a decision of that id is stored."""
-        query = "SELECT 1 FROM decisions WHERE decision_id = ?"
+    def find(self, decision_id: str) -> dict[str, Any] | None:
+        """Return one decision with what followed, or None; see DecisionLog."""
+        query = f"SELECT {_COLUMNS} FROM decisions WHERE decision_id = ?"  # noqa: S608
         with closing(_connect(self.path)) as reader:
-            return reader.execute(query, (decision_id,)).fetchone() is not None
+            page = reader.execute(query, (decision_id,)).fetchall()
+            return next(_with_what_followed(reader, page), None)
 
     def export(self, since: float | None = None) -> Iterator[dict[str, Any]]:
         """Yield what is stored at this moment, page by page; see DecisionLog.
 
         No transaction spans two pages, so that a long export never keeps the write-ahead file from shrinking.
         """
+        for reader, page in self._pages(_COLUMNS, since, None):
+            yield from _with_what_followed(reader, page)
+
+    def entries(self, since: float | None = None, until: float | None = None) -> Iterator[Entry]:
+        """Yield what was decided, ready to be decided again, page by page; see DecisionLog."""
+        with closing(_connect(self.path)) as parts:
+            unpacker = Unpacker(partial(_part, parts))
+            for _, page in self._pages(_ENTRY_COLUMNS, since, until):
+                yield from (_entry(dict(row), unpacker) for row in page)
+
+    def _pages(
+        self, columns: str, since: float | None, until: float | None
+    ) -> Iterator[tuple[sqlite3.Connection, list[sqlite3.Row]]]:
         try:
             with closing(_connect(self.path)) as reader:
                 last = reader.execute("SELECT max(rowid) FROM decisions").fetchone()[0] or 0
                 place: tuple[float, int] = (-1.0 if since is None else since, -1)
-                while page := _page(reader, place, last):
-                    yield from _with_what_followed(reader, page)
+                bounds = (last, math.inf if until is None else until)
+                while page := _page(reader, columns, place, bounds):
+                    yield reader, page
                     place = (page[-1]["created_at"], page[-1]["rowid"])
         except sqlite3.DatabaseError as error:
             raise _unusable(self.path, error) from error
@@ -104,26 +127,45 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _by_table(records: Sequence[Record]) -> dict[str, list[tuple[Any, ...]]]:
+def _by_table(records: Sequence[Record], kept: Kept) -> tuple[dict[str, list[tuple[Any, ...]]], Kept]:
+    """Return the rows of each table, and what the log holds once they are stored."""
     batches: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for record in records:
         match record:
             case DecisionRecord():
-                batches["decisions"].append(rows.decision_values(record))
+                packed, parts, kept = kept.packed(record)
+                batches["parts"] += parts.items()
+                batches["decisions"].append((*rows.decision_values(record), packed))
             case Outcome():
                 batches["outcomes"].append(rows.outcome_values(record))
             case Feedback():
                 batches["feedback"].append(rows.feedback_values(record))
-    return batches
+    return batches, kept
 
 
-def _page(reader: sqlite3.Connection, place: tuple[float, int], last: int) -> list[sqlite3.Row]:
-    """Return the decisions after `place` (time, rowid), none younger than the row `last`."""
+def _page(
+    reader: sqlite3.Connection, columns: str, place: tuple[float, int], bounds: tuple[int, float]
+) -> list[sqlite3.Row]:
+    """Return the decisions after `place` (time, rowid), none younger than `bounds` (rowid, time)."""
     return reader.execute(
-        "SELECT rowid, * FROM decisions WHERE (created_at, rowid) > (?, ?) AND rowid <= ?"
+        f"SELECT rowid, {columns} FROM decisions"  # noqa: S608
+        " WHERE (created_at, rowid) > (?, ?) AND rowid <= ? AND created_at < ?"
         " ORDER BY created_at, rowid LIMIT ?",
-        (*place, last, _EXPORT_PAGE_ROWS),
+        (*place, *bounds, _EXPORT_PAGE_ROWS),
     ).fetchall()
+
+
+def _part(reader: sqlite3.Connection, key: str) -> bytes | None:
+    found = reader.execute("SELECT body FROM parts WHERE key = ?", (key,)).fetchone()
+    return None if found is None else found["body"]
+
+
+def _entry(row: dict[str, Any], unpacker: Unpacker) -> Entry:
+    packed = row.pop("inputs")
+    try:
+        return Entry(row, unpacker.unpack(packed))
+    except UnreadableInputs as problem:
+        return Entry(row, None, str(problem))
 
 
 def _with_what_followed(reader: sqlite3.Connection, page: Sequence[sqlite3.Row]) -> Iterator[dict[str, Any]]:

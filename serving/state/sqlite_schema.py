@@ -9,10 +9,13 @@ from pathlib import Path
 from serving.errors import ConfigurationError
 from serving.state.rows import DECISION_COLUMNS, FEEDBACK_COLUMNS, OUTCOME_COLUMNS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # "WBLG": tells our file from any other SQLite database.
 _APPLICATION_ID = 0x57424C47
+
+# What many decisions went by: catalogs, policies and tables, by key; see inputs.py.
+_PARTS = "CREATE TABLE parts (key TEXT NOT NULL UNIQUE, body BLOB NOT NULL)"
 
 # No foreign keys: where a full queue dropped a decision, its outcome must still be storable.
 _TABLES = (
@@ -24,7 +27,8 @@ _TABLES = (
         policy TEXT NOT NULL, snapshot TEXT NOT NULL,
         input_tokens INTEGER NOT NULL, expected_output_tokens INTEGER NOT NULL,
         expected_cost_usd REAL, expected_latency_ms REAL, expected_quality REAL,
-        decide_ms REAL NOT NULL, explanation TEXT NOT NULL, prompt TEXT)""",
+        decide_ms REAL NOT NULL, explanation TEXT NOT NULL, prompt TEXT,
+        caller TEXT, inputs BLOB)""",
     """CREATE TABLE outcomes (
         decision_id TEXT NOT NULL UNIQUE, finished_at REAL NOT NULL,
         status TEXT NOT NULL, deployment TEXT, streamed INTEGER NOT NULL,
@@ -34,9 +38,19 @@ _TABLES = (
     """CREATE TABLE feedback (
         feedback_id TEXT NOT NULL UNIQUE, decision_id TEXT NOT NULL, created_at REAL NOT NULL,
         source TEXT NOT NULL, score REAL, label TEXT, comment TEXT)""",
+    _PARTS,
     "CREATE INDEX decisions_by_time ON decisions (created_at)",
     "CREATE INDEX feedback_by_decision ON feedback (decision_id)",
 )
+
+# What brings a file of the version before to each version.
+_UPGRADES = {
+    2: (
+        "ALTER TABLE decisions ADD COLUMN caller TEXT",
+        "ALTER TABLE decisions ADD COLUMN inputs BLOB",
+        _PARTS,
+    ),
+}
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
@@ -46,7 +60,9 @@ def _insert(table: str, columns: Sequence[str]) -> str:
 
 
 INSERTS = {
-    "decisions": _insert("decisions", DECISION_COLUMNS),
+    # first: no decision may refer to what is not there
+    "parts": _insert("parts", ("key", "body")),
+    "decisions": _insert("decisions", (*DECISION_COLUMNS, "inputs")),
     "outcomes": _insert("outcomes", OUTCOME_COLUMNS),
     "feedback": _insert("feedback", FEEDBACK_COLUMNS),
 }
@@ -60,6 +76,8 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
     if _number(connection, "user_version") == 0:
         _create_tables(connection)
+    if _number(connection, "user_version") < SCHEMA_VERSION:
+        _upgrade(connection)
     for table in INSERTS:
         # touches the root of each table, which finds a file cut short at start rather than at night
         connection.execute(f"SELECT max(rowid) FROM {table}")  # noqa: S608
@@ -88,6 +106,15 @@ def _create_tables(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for version in range(_number(connection, "user_version") + 1, SCHEMA_VERSION + 1):
+            for statement in _UPGRADES[version]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version}")
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

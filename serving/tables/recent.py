@@ -22,6 +22,7 @@ Value = TypeVar("Value")
 class _Turn:
     deployment: str
     input_tokens: int
+    decision_id: str
     at_s: float
 
 
@@ -62,12 +63,12 @@ class Recent:
         age_s = self._clock() - turn.at_s
         if age_s > self._conversation_s:
             return None
-        return Turn(turn.deployment, turn.input_tokens if age_s <= self._cache_s else 0)
+        return Turn(turn.deployment, turn.input_tokens if age_s <= self._cache_s else 0, turn.decision_id)
 
     def decided(self, decision_id: str, kind: str, conversation: str, deployment: str, tokens: int) -> None:
         """Take in who is to answer a prompt of so many tokens; `finished` says who did."""
         _put(self._open, decision_id, _Open(kind, conversation, tokens))
-        self._remember(conversation, deployment, tokens)
+        self._remember(conversation, deployment, tokens, decision_id)
 
     def finished(self, outcome: Outcome) -> None:
         """Take in an answer: its deployment is the conversation's from now on, its length is learned."""
@@ -76,11 +77,11 @@ class Recent:
             return
         if outcome.usage.output_tokens is not None:
             self.lengths.observe(opened.kind, outcome.usage.output_tokens)
-        self._remember(opened.conversation, outcome.deployment, opened.input_tokens)
+        self._remember(opened.conversation, outcome.deployment, opened.input_tokens, outcome.decision_id)
 
-    def _remember(self, conversation: str, deployment: str, tokens: int) -> None:
+    def _remember(self, conversation: str, deployment: str, tokens: int, decision_id: str) -> None:
         if conversation:
-            _put(self._turns, conversation, _Turn(deployment, tokens, self._clock()))
+            _put(self._turns, conversation, _Turn(deployment, tokens, decision_id, self._clock()))
 
 
 def _put(rows: OrderedDict[str, Value], key: str, value: Value) -> None:

@@ -9,7 +9,7 @@ from serving.records import Attempt, Prediction, Usage
 from serving.routing.catalog import Catalog, Deployment
 from serving.routing.policy import Policy
 from serving.routing.request import RoutingRequest
-from serving.routing.router import decide
+from serving.routing.router import Inputs, decide
 from serving.tables.live import LiveTables
 from serving.weigher import Decided
 
@@ -27,9 +27,10 @@ CATALOG = Catalog(
 def outcome(*attempts, **finish):
     request = RoutingRequest("d", 100, 100, 100)
     prediction = Prediction(("economy",), (1.0,), "x")
-    decision = decide(request, prediction, CATALOG, LiveTables(CATALOG).snapshot(), Policy())
+    inputs = Inputs(request, prediction, CATALOG, LiveTables(CATALOG).snapshot(), Policy())
+    decision = decide(*inputs)
     outcomes = []
-    journey = Journey(Decided(decision, 0.1), CATALOG, outcomes.append, streamed=True, started=0.0)
+    journey = Journey(Decided(decision, 0.1, inputs), CATALOG, outcomes.append, streamed=True, started=0.0)
     journey.finish("ok", attempts, Usage(100, 10), **finish)
     journey.finish("error", attempts)
     (one,) = outcomes

@@ -99,14 +99,14 @@ def test_a_log_that_cannot_write_right_now_says_that_trying_again_may_help(log):
         log.write([decision(1)])
     log._writer.execute("PRAGMA query_only = 0")
     log.write([decision(1)])
-    assert log.has_decision("dec_1")
+    assert log.find("dec_1")
 
 
-def test_has_decision_knows_what_is_stored_and_only_that(log):
+def test_a_decision_is_found_by_its_id_and_only_where_it_is_stored(log):
     log.write([decision(1), feedback(1, of=9)])
-    assert log.has_decision("dec_1")
-    assert not log.has_decision("dec_9")
-    assert not log.has_decision("' OR 1=1 --")
+    assert log.find("dec_1")
+    assert log.find("dec_9") is None
+    assert log.find("' OR 1=1 --") is None
 
 
 def test_the_export_is_oldest_first_whatever_the_order_of_writing(log):
@@ -137,7 +137,7 @@ def test_an_export_may_be_left_in_the_middle(log):
     log.write([decision(number) for number in range(5)])
     next(log.export())
     log.write([decision(9)])
-    assert log.has_decision("dec_9")
+    assert log.find("dec_9")
 
 
 def test_threads_read_while_another_writes(log):
@@ -146,7 +146,7 @@ def test_threads_read_while_another_writes(log):
     def read():
         try:
             for number in range(40):
-                log.has_decision(f"dec_{number}")
+                log.find(f"dec_{number}")
                 list(log.export())
         except Exception as error:
             faults.append(error)
@@ -190,7 +190,7 @@ def test_a_log_opens_again_with_what_it_held(tmp_path):
     first.write([decision(1)])
     first.close()
     again = SQLiteLog(path)
-    assert again.has_decision("dec_1")
+    assert again.find("dec_1")
     again.close()
 
 

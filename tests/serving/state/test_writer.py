@@ -229,7 +229,7 @@ def test_a_locked_database_is_waited_for(tmp_path):
     other.rollback()
     other.close()
     assert writer.flush(10.0)
-    assert log.has_decision("dec_1")
+    assert log.find("dec_1")
     assert writer.errors >= 1
     writer.close(1.0)
     log.close()

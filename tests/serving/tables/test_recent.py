@@ -34,9 +34,9 @@ def outcome(decision_id, deployment, *, status="ok", output_tokens=10):
 
 def test_a_turn_is_warm_for_a_while_remembered_for_longer_and_then_forgotten(recent, clock):
     recent.decided("d1", "kind", "talk", "small", 100)
-    assert recent.last_turn("talk") == Turn("small", 100)
+    assert recent.last_turn("talk") == Turn("small", 100, "d1")
     clock.now_s = 61
-    assert recent.last_turn("talk") == Turn("small", 0)
+    assert recent.last_turn("talk") == Turn("small", 0, "d1")
     clock.now_s = 601
     assert recent.last_turn("talk") is None
     assert recent.last_turn("another") is None
@@ -45,7 +45,7 @@ def test_a_turn_is_warm_for_a_while_remembered_for_longer_and_then_forgotten(rec
 def test_a_conversation_is_with_who_answered_not_with_who_was_to(recent):
     recent.decided("d1", "kind", "talk", "small", 100)
     recent.finished(outcome("d1", "large"))
-    assert recent.last_turn("talk") == Turn("large", 100)
+    assert recent.last_turn("talk") == Turn("large", 100, "d1")
 
 
 def test_lengths_are_learned_from_answers_of_the_same_kind_only(recent):
@@ -61,4 +61,4 @@ def test_what_failed_or_is_unknown_teaches_nothing(recent):
     recent.finished(outcome("d1", "large", status="error"))
     recent.finished(outcome("never decided", "large"))
     assert recent.lengths.expected("short") == 400
-    assert recent.last_turn("talk") == Turn("small", 100)
+    assert recent.last_turn("talk") == Turn("small", 100, "d1")

@@ -1,0 +1,224 @@
+"""What a decision went by, as the log keeps it: enough to decide again and come to the same, bit for bit.
+
+Everything is the frozen dataclass itself in MessagePack, which holds every float exactly and infinity too;
+a field that a dataclass gains is logged and read back without a change here. What many decisions share
+(catalog, policy, tables) is a *part*, stored once; tables that changed are stored as what differs from a
+whole one, so that a long catalog costs no more than what moved in it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+import msgspec
+
+from serving.records import DecisionRecord, Prediction
+from serving.routing.catalog import Catalog
+from serving.routing.policy import Policy
+from serving.routing.request import RoutingRequest
+from serving.routing.router import Inputs
+from serving.routing.snapshot import Snapshot
+
+# A table is stored whole again after so many that are stored as differences.
+_DIFFERENCES = 256
+_PARTS_AT_HAND = 64
+
+Parts = dict[str, bytes]
+Kind = TypeVar("Kind")
+
+
+class UnreadableInputs(Exception):
+    """Inputs that were never logged, or that this version cannot read; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """The inputs of one decision, with what a classifier reads beside the prompt's messages."""
+
+    inputs: Inputs
+    tools: int
+    response_format: str | None
+
+
+class _Row(msgspec.Struct):
+    """The inputs as a row holds them; `catalog`, `policy` and `tables` are keys of parts."""
+
+    request: RoutingRequest
+    prediction: Prediction
+    snapshot: Snapshot
+    catalog: str
+    policy: str
+    tables: str
+    tools: int = 0
+    response_format: str | None = None
+
+
+class _Tables(msgspec.Struct):
+    """The tables of a snapshot, or what differs from those of `base`, which are whole."""
+
+    base: str
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is in the log already, seen from the records written so far by one process."""
+
+    run: str = field(default_factory=lambda: secrets.token_hex(6))
+    count: int = 0
+    whole_key: str = ""
+    whole: Snapshot | None = None
+    last_key: str = ""
+    last: Snapshot | None = None
+    catalog: tuple[Catalog | None, str] = (None, "")
+    policies: frozenset[str] = frozenset()
+
+    def packed(self, record: DecisionRecord) -> tuple[bytes | None, Parts, Kept]:
+        """Return a record's inputs as bytes, the parts they need that are not kept yet, and what then is."""
+        if record.inputs is None:
+            return None, {}, self
+        inputs = Inputs(*record.inputs)
+        parts: Parts = {}
+        kept = self._with_catalog(inputs.catalog, parts)._with_policy(inputs.policy, parts)
+        kept = kept._with_tables(inputs.snapshot, parts)
+        row = _Row(
+            request=inputs.request,
+            prediction=inputs.prediction,
+            snapshot=_with_tables(inputs.snapshot, {name: {} for name in _TABLES}),
+            catalog=kept.catalog[1],
+            policy=_policy_key(inputs.policy),
+            tables=kept.last_key,
+            tools=record.tools,
+            response_format=record.response_format,
+        )
+        return _pack(row), parts, kept
+
+    def _with_catalog(self, catalog: Catalog, parts: Parts) -> Kept:
+        if catalog is self.catalog[0]:
+            return self
+        # sets come in any order, deployments do not: their order is that of a decision's reasons
+        content = _STEADY.encode((tuple(catalog.deployments), catalog))
+        key = f"catalog-{blake2b(content, digest_size=12).hexdigest()}"
+        parts[key] = _pack(catalog)
+        return replace(self, catalog=(catalog, key))
+
+    def _with_policy(self, policy: Policy, parts: Parts) -> Kept:
+        key = _policy_key(policy)
+        if key in self.policies:
+            return self
+        parts[key] = _pack(policy)
+        return replace(self, policies=self.policies | {key})
+
+    def _with_tables(self, snapshot: Snapshot, parts: Parts) -> Kept:
+        if self.last is not None and _same_tables(self.last, snapshot):
+            return replace(self, last=snapshot)
+        count = self.count + 1
+        key = f"tables-{self.run}-{count}"
+        changed = None if self.whole is None or count % _DIFFERENCES == 0 else _changed(self.whole, snapshot)
+        if changed is None:
+            parts[key] = _pack(_Tables("", snapshot))
+            return replace(self, count=count, last_key=key, last=snapshot, whole_key=key, whole=snapshot)
+        parts[key] = _pack(_Tables(self.whole_key, changed))
+        return replace(self, count=count, last_key=key, last=snapshot)
+
+
+class Unpacker:
+    """Reads inputs back; `part` fetches one by its key, None where there is none."""
+
+    def __init__(self, part: Callable[[str], bytes | None]) -> None:
+        self._part = part
+        self._policies = lru_cache(_PARTS_AT_HAND)(lambda key: self._unpacked(key, Policy))
+        self._catalogs = lru_cache(_PARTS_AT_HAND)(lambda key: self._unpacked(key, Catalog))
+        self._tables = lru_cache(_PARTS_AT_HAND)(self._whole_tables)
+
+    def unpack(self, packed: bytes | None) -> Logged:
+        """Return the inputs in a row; raise UnreadableInputs where they cannot be had."""
+        if packed is None:
+            raise UnreadableInputs("logged without its inputs, by an earlier version")
+        row = _read(packed, _Row)
+        tables = self._tables(row.tables)
+        snapshot = _with_tables(row.snapshot, {name: getattr(tables, name) for name in _TABLES})
+        inputs = Inputs(
+            row.request, row.prediction, self._catalogs(row.catalog), snapshot, self._policies(row.policy)
+        )
+        return Logged(inputs, row.tools, row.response_format)
+
+    def _whole_tables(self, key: str) -> Snapshot:
+        found = self._unpacked(key, _Tables)
+        if not found.base:
+            return found.snapshot
+        whole = self._tables(found.base)
+        return _with_tables(
+            whole, {name: {**getattr(whole, name), **getattr(found.snapshot, name)} for name in _TABLES}
+        )
+
+    def _unpacked(self, key: str, kind: type[Kind]) -> Kind:
+        body = self._part(key)
+        if body is None:
+            raise UnreadableInputs("the log lacks the catalog, policy or tables that it was made with")
+        return _read(body, kind)
+
+
+def _tables_of(snapshot: type[Snapshot]) -> tuple[str, ...]:
+    """Return the fields that hold a table: whatever the snapshot maps by name."""
+    return tuple(one.name for one in fields(snapshot) if str(one.type).startswith("Mapping["))
+
+
+_TABLES = _tables_of(Snapshot)
+_STEADY = msgspec.msgpack.Encoder(order="deterministic")
+
+
+def _with_tables(snapshot: Snapshot, tables: dict[str, Any]) -> Snapshot:
+    return replace(snapshot, **tables)
+
+
+def _same_tables(one: Snapshot, other: Snapshot) -> bool:
+    return all(
+        getattr(one, name) is getattr(other, name) or getattr(one, name) == getattr(other, name)
+        for name in _TABLES
+    )
+
+
+def _changed(whole: Snapshot, now: Snapshot) -> Snapshot | None:
+    """Return what of `now` is not in `whole`; None where `whole` has what `now` lacks."""
+    changed: dict[str, Any] = {}
+    for name in _TABLES:
+        before, after = getattr(whole, name), getattr(now, name)
+        if before.keys() - after.keys():
+            return None
+        changed[name] = {
+            key: value for key, value in after.items() if key not in before or before[key] != value
+        }
+    return _with_tables(now, changed)
+
+
+def _policy_key(policy: Policy) -> str:
+    return f"policy-{policy.version}"
+
+
+def _pack(value: object) -> bytes:
+    try:
+        return msgspec.msgpack.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.msgpack.encode(_cleaned(msgspec.to_builtins(value)))
+
+
+def _cleaned(value: Any) -> Any:
+    """Return plain values with lone surrogates replaced, which JSON lets in and nothing else takes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_cleaned(key): _cleaned(inner) for key, inner in value.items()}
+    return [_cleaned(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _read(packed: bytes, kind: type[Kind]) -> Kind:
+    try:
+        return msgspec.msgpack.decode(packed, type=kind)
+    except (msgspec.DecodeError, TypeError, ValueError) as error:
+        raise UnreadableInputs(f"its inputs are of another version ({error})") from error
