@@ -28,6 +28,8 @@ from serving.routing.snapshot import Snapshot
 _DIFFERENCES = 256
 _PARTS_AT_HAND = 64
 
+_LARGEST = 2**63 - 1
+
 Parts = dict[str, bytes]
 Kind = TypeVar("Kind")
 
@@ -204,17 +206,22 @@ def _policy_key(policy: Policy) -> str:
 def _pack(value: object) -> bytes:
     try:
         return msgspec.msgpack.encode(value)
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, OverflowError):
         return msgspec.msgpack.encode(_cleaned(msgspec.to_builtins(value)))
 
 
 def _cleaned(value: Any) -> Any:
-    """Return plain values with lone surrogates replaced, which JSON lets in and nothing else takes."""
+    """Return plain values without what JSON lets in and nothing else takes.
+
+    Lone surrogates are replaced; a number of tokens beyond 64 bits, which fits no window, is the largest.
+    """
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, Mapping):
         return {_cleaned(key): _cleaned(inner) for key, inner in value.items()}
-    return [_cleaned(inner) for inner in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_cleaned(inner) for inner in value]
+    return min(value, _LARGEST) if type(value) is int else value
 
 
 def _read(packed: bytes, kind: type[Kind]) -> Kind:

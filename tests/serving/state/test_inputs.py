@@ -119,6 +119,12 @@ def test_a_name_that_no_database_takes_does_not_cost_the_decision():
     assert Unpacker(parts.get).unpack(row).inputs.request.limits.compliance == {"?"}
 
 
+def test_a_number_beyond_all_columns_does_not_cost_the_decision():
+    endless = replace(REQUEST, reserved_output_tokens=10**40)
+    (row,), _, parts = pack_all([inputs_of(catalog(1), snapshot(catalog(1)), request=endless)])
+    assert Unpacker(parts.get).unpack(row).inputs.request.reserved_output_tokens == 2**63 - 1
+
+
 def test_inputs_that_are_missing_cut_short_or_of_another_version_are_told():
     (row,), _, parts = pack_all([inputs_of(catalog(1), snapshot(catalog(1)))])
     for packed, told in (
