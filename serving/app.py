@@ -16,6 +16,7 @@ from serving.api import openapi
 from serving.api.auth import Keys
 from serving.api.chat import chat
 from serving.api.context import Context
+from serving.api.decisions import decision
 from serving.api.embeddings import embeddings
 from serving.api.feedback import feedback
 from serving.api.messages import count_tokens, messages
@@ -185,6 +186,7 @@ _ROUTES = (
     Route("/v1/embeddings", embeddings, methods=["POST"]),
     Route("/v1/models", models, methods=["GET"]),
     Route("/feedback", feedback, methods=["POST"]),
+    Route("/decisions/{decision_id}", decision, methods=["GET"]),
     Route("/healthz", healthz, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),
     Route("/metrics", metrics, methods=["GET"]),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
+from typing import Any
 
 from serving.answer import Answer, Journey
 from serving.dispatch.completion import Call
@@ -28,6 +29,8 @@ from serving.weigher import Decided, Weigher, Weighing
 # On every answer that a decision led to, refusals and failures included, so that it can be found in the log.
 DECISION_ID_HEADER = "x-weighbridge-decision-id"
 
+# How long a question to the log waits for what is still queued.
+_FLUSH_TIMEOUT_S = 5.0
 # How long a shutdown may take to write what is still queued.
 _CLOSE_TIMEOUT_S = 10.0
 # How long requests that the server has just cancelled may take to leave their outcomes.
@@ -106,14 +109,21 @@ class Gateway:
 
     async def feedback(self, given: Feedback) -> None:
         """Store feedback against its decision; raise NotFound where there is none of that id."""
-        await asyncio.to_thread(self.writer.flush, 5.0)
-        if await asyncio.to_thread(self._log.find, given.decision_id) is None:
-            raise NotFound(
-                f"There is no decision {given.decision_id!r} in this log. "
-                "Send the id of the x-weighbridge-decision-id header or of /route's answer.",
-                param="decision_id",
-            )
+        if await self._logged(given.decision_id) is None:
+            raise _unknown(given.decision_id)
         self.remember(given)
+
+    async def find(self, decision_id: str, caller: str | None) -> dict[str, Any]:
+        """Return a logged decision of this caller, without its prompt; raise NotFound where there is none."""
+        row = await self._logged(decision_id)
+        if row is None or row["caller"] != caller:
+            raise _unknown(decision_id)
+        return {name: value for name, value in row.items() if name != "prompt"}
+
+    async def _logged(self, decision_id: str) -> dict[str, Any] | None:
+        # it may have been made a moment ago
+        await asyncio.to_thread(self.writer.flush, _FLUSH_TIMEOUT_S)
+        return await asyncio.to_thread(self._log.find, decision_id)
 
     def remember(self, record: Record) -> None:
         """Hand a record to the log's queue; a full queue drops and counts it, nobody waits."""
@@ -182,6 +192,14 @@ class Gateway:
                 response_format=(weighing.prompt.get("response_format") or {}).get("type"),
             )
         )
+
+
+def _unknown(decision_id: str) -> NotFound:
+    return NotFound(
+        f"There is no decision {decision_id!r} in this log. "
+        "Send the id of the x-weighbridge-decision-id header or of /route's answer.",
+        param="decision_id",
+    )
 
 
 def _refusal(decision: Decision) -> NoEligibleDeployment | NoHealthyDeployment:

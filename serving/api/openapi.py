@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from serving.api.openai_responses.bodies import ResponsesBody
 from serving.api.schemas import ChatBody, FeedbackBody, RouteBody
 
 _BODIES = (RouteBody, ChatBody, ResponsesBody, MessagesBody, CountBody, EmbeddingsBody, FeedbackBody)
+_NAMES_IN_PATH = re.compile(r"\{(\w+)\}")
 _REFERENCE = "#/components/schemas/{name}"
 
 # path: method, summary, body, what 200 (or 202) holds
@@ -36,6 +38,13 @@ _OPERATIONS: tuple[tuple[str, str, str, type | None, str], ...] = (
     ("/v1/embeddings", "post", "Pass to a named deployment", EmbeddingsBody, "OpenAI's list of vectors"),
     ("/v1/models", "get", "List what `model` may name", None, "OpenAI's list of models"),
     ("/feedback", "post", "Say what an answer was worth", FeedbackBody, "The id of the feedback"),
+    (
+        "/decisions/{decision_id}",
+        "get",
+        "Tell why something was decided, and what came of it",
+        None,
+        "The decision as the log's export has it, without the prompt",
+    ),
     ("/healthz", "get", "Is the process alive?", None, "Yes"),
     ("/readyz", "get", "Can it decide and keep a log?", None, "Yes, and with which artifact"),
     ("/metrics", "get", "Numbers for Prometheus", None, "Text"),
@@ -49,6 +58,10 @@ def extend(document: dict[str, Any]) -> dict[str, Any]:
     document.setdefault("components", {}).setdefault("schemas", {}).update(components)
     for path, method, summary, body, answer in _OPERATIONS:
         operation: dict[str, Any] = {"summary": summary, "responses": _responses(body, answer)}
+        if names := _NAMES_IN_PATH.findall(path):
+            operation["parameters"] = [
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+            ]
         if body is not None:
             content = {"application/json": {"schema": body_of[body]}}
             operation["requestBody"] = {"required": True, "content": content}

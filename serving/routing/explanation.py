@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from dataclasses import fields
 from typing import Any
 
 from serving.routing.ranking import Share
-from serving.routing.request import RoutingRequest
+from serving.routing.request import NO_LIMITS, Limits, RoutingRequest
 from serving.routing.router import Decision
 from serving.routing.scoring import Candidate
+from serving.routing.telling import told
+
+_LIMITS = tuple(one.name for one in fields(Limits))
 
 
 def as_dict(decision: Decision) -> dict[str, Any]:
@@ -28,20 +33,36 @@ def as_dict(decision: Decision) -> dict[str, Any]:
             {"deployment": row.deployment, "code": row.code, "reason": row.reason}
             for row in decision.rejected
         ],
+        "filters": dict(Counter(row.code for row in decision.rejected)),
+        "needs": _needs(decision.request),
         "conversation": _conversation(decision.request),
         "kind": decision.request.kind,
         "input_tokens": decision.request.input_tokens,
         "tokens": {family: tuple(count) for family, count in decision.request.tokens.items()},
         "expected_output_tokens": decision.request.expected_output_tokens,
+        "reserved_output_tokens": decision.request.reserved_output_tokens,
         "quality_floor": decision.quality_floor,
         "rules": list(decision.request.rules),
         "sensitive": list(decision.request.sensitive),
         "share": _share(decision.share),
         "propensity": decision.propensity,
+        "control_draw": decision.request.control_draw,
+        "day": str(decision.request.day) if decision.request.day else None,
         "artifact": prediction.artifact,
         "policy": decision.policy_version,
         "snapshot": decision.snapshot_version,
     }
+
+
+def _needs(request: RoutingRequest) -> dict[str, Any]:
+    """Return the limits that hold for a request, whoever asked for them; none that nobody asked for."""
+    found = {name: getattr(request.limits, name) for name in _LIMITS}
+    needs = {
+        name: sorted(value) if isinstance(value, frozenset) else value
+        for name, value in found.items()
+        if value != getattr(NO_LIMITS, name)
+    }
+    return needs | ({"model": sorted(request.only)} if request.only else {})
 
 
 def _conversation(request: RoutingRequest) -> dict[str, Any] | None:
@@ -81,36 +102,4 @@ def _candidate(row: Candidate) -> dict[str, Any]:
 
 def as_text(decision: Decision) -> str:
     """Return the decision as lines that a person can check by adding up."""
-    prediction = decision.prediction
-    enough = ", ".join(
-        f"{tier} {share:.0%}" for tier, share in zip(prediction.tiers, prediction.sufficiency, strict=True)
-    )
-    names = [row.deployment for row in decision.ranking] + [row.deployment for row in decision.rejected]
-    width = max((len(name) for name in names), default=0)
-    needs = prediction.required_tier
-    lines = [f"needs {needs} (enough: {enough}; artifact {prediction.artifact})", ""]
-    for place, row in enumerate(decision.ranking):
-        mark = "   chosen" if place == 0 else ""
-        lines.append(f"{row.deployment:<{width}}   {_sum(row)}{mark}")
-    lines += [f"{row.deployment:<{width}}   {row.reason}" for row in decision.rejected]
-    if decision.request.rules:
-        lines += ["", f"rules: {', '.join(decision.request.rules)}"]
-    if decision.reason == "share_cap":
-        lines += ["", _shifted(decision.share, prediction.tiers[0])]
-    return "\n".join(lines)
-
-
-def _sum(row: Candidate) -> str:
-    parts = f"${row.waiting_cost_usd:.5f} waiting + ${row.lost_quality_cost_usd:.5f} lost quality"
-    if row.switch_cost_usd:
-        parts += f" + ${row.switch_cost_usd:.5f} switching"
-    if row.token_cost_usd is None:
-        return f"quality {row.quality:.2f}   price unknown + {parts}"
-    return f"quality {row.quality:.2f}   ${row.token_cost_usd:.5f} tokens + {parts} = ${row.total_usd:.5f}"
-
-
-def _shifted(share: Share, lowest: str) -> str:
-    return (
-        f"{lowest} comes last: at most {share.cap:.0%} of the traffic goes there, and this prompt, "
-        f"${share.misroute_usd:.5f} if that is not enough, is among the dearest to misroute"
-    )
+    return told(as_dict(decision))

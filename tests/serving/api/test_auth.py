@@ -16,6 +16,7 @@ GUARDED = [
     ("POST", "/v1/chat/completions", chat_body()),
     ("POST", "/feedback", feedback_body()),
     ("GET", "/v1/models", None),
+    ("GET", "/decisions/dec_0", None),
 ]
 
 
