@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from classifier.reading import Reading
+from classifier.word_ids import WordIds
 
 # In a conversation the context speaks as loudly as this many words: it decides what "yes, go on" is about,
 # and says little beside a request that stands on its own.
@@ -49,15 +50,13 @@ class StaticEncoder:
     kind = "static"
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        self._tokenizer = tokenizer
+        self._ids = WordIds(tokenizer)
         self._unknown = tokenizer.token_to_id("[UNK]") or 0
 
     def feeds(self, readings: Sequence[Reading]) -> list[Feed]:
         """Return the tokens of each request, and of its context at a lower weight."""
         texts = [text for reading in readings for text in (reading.request, reading.context) if text]
-        found = iter(_ids(self._tokenizer, texts))
+        found = iter(self._ids.of(texts))
         return [
             self._feed(
                 next(found) if reading.request else [],
@@ -86,15 +85,13 @@ class TransformerEncoder:
     kind = "transformer"
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        self._tokenizer = tokenizer
+        self._ids = WordIds(tokenizer)
         self._first, self._last = _frame(tokenizer)
 
     def feeds(self, readings: Sequence[Reading]) -> list[Feed]:
         """Return the end of the context and then the request, within the window."""
-        contexts = _ids(self._tokenizer, [reading.context for reading in readings])
-        requests = _ids(self._tokenizer, [reading.request for reading in readings])
+        contexts = self._ids.of([reading.context for reading in readings])
+        requests = self._ids.of([reading.request for reading in readings])
         return [self._feed(*pair) for pair in zip(requests, contexts, strict=True)]
 
     def _feed(self, request: list[int], context: list[int]) -> Feed:
@@ -113,10 +110,6 @@ def load_encoder(kind: str, tokenizer_file: Path) -> Encoder:
     if kind not in known:
         raise ValueError(f"Unknown encoder {kind!r}. Known: {', '.join(known)}.")
     return known[kind](tokenizer)
-
-
-def _ids(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
-    return [found.ids for found in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
 
 def _ends(ids: list[int], room: int) -> list[int]:
