@@ -1,7 +1,7 @@
 """Texts as token ids: words are looked up, so that the tokenizer is asked for each of them once.
 
-BERT's tokenizers split at white space and at every ASCII mark before they look at a word, so that the ids of a
-word do not depend on what stands around it. The ids are those of the tokenizer itself, for any text.
+BERT's tokenizers split at white space and at every ASCII mark before they look at a word, so that the ids of
+a word do not depend on what stands around it. The ids are those of the tokenizer itself, for any text.
 """
 
 from __future__ import annotations

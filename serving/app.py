@@ -24,6 +24,7 @@ from serving.api.operations import healthz, metrics, models, readyz
 from serving.api.rendering import add_handlers
 from serving.api.responses import responses
 from serving.api.route import route
+from serving.api.service import Service
 from serving.dispatch.adapter import Adapter
 from serving.dispatch.demo import Demo
 from serving.dispatch.dispatcher import Dispatcher, Patience
@@ -54,7 +55,8 @@ from serving.weigher import Weigher
 def create_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
     """Return the service, ready to be served; raise ConfigurationError where the settings do not hold."""
     gateway = build_gateway(settings, environ)
-    app = FastAPI(
+    app = Service(
+        direct=_DIRECT,
         title="Weighbridge",
         description="Weighs each prompt and sends it down the cheapest road that can carry it.",
         lifespan=_lifespan(gateway),
@@ -177,13 +179,17 @@ def _screen(settings: Settings) -> Screen:
     return Screen(tags_for, SHAPES)
 
 
+# What carries the traffic.
+_DIRECT = {
+    "/route": route,
+    "/v1/chat/completions": chat,
+    "/v1/messages": messages,
+    "/v1/responses": responses,
+    "/v1/embeddings": embeddings,
+}
 _ROUTES = (
-    Route("/route", route, methods=["POST"]),
-    Route("/v1/chat/completions", chat, methods=["POST"]),
-    Route("/v1/messages", messages, methods=["POST"]),
+    *(Route(path, endpoint, methods=["POST"]) for path, endpoint in _DIRECT.items()),
     Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
-    Route("/v1/responses", responses, methods=["POST"]),
-    Route("/v1/embeddings", embeddings, methods=["POST"]),
     Route("/v1/models", models, methods=["GET"]),
     Route("/feedback", feedback, methods=["POST"]),
     Route("/decisions/{decision_id}", decision, methods=["GET"]),

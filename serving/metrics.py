@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
 
 from serving.records import Outcome
 
@@ -50,20 +53,29 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._labelled: dict[tuple[str, ...], Any] = {}
+
     def decided(
         self, endpoint: str, deployment: str | None, required_tier: str, reason: str, seconds: float
     ) -> None:
         """Count one decision."""
-        self._decisions.labels(endpoint, deployment or "none", required_tier, reason).inc()
+        self._of("decisions", self._decisions, endpoint, deployment or "none", required_tier, reason).inc()
         self._decide.observe(seconds)
 
     def finished(self, outcome: Outcome) -> None:
         """Count one outcome with its time and its money."""
         deployment = outcome.deployment or "none"
-        self._outcomes.labels(deployment, outcome.status).inc()
-        self._answer.labels(deployment).observe(outcome.latency_ms / 1000.0)
+        self._of("outcomes", self._outcomes, deployment, outcome.status).inc()
+        self._of("answer", self._answer, deployment).observe(outcome.latency_ms / 1000.0)
         if outcome.cost_usd:
-            self._spend.labels(deployment).inc(outcome.cost_usd)
+            self._of("spend", self._spend, deployment).inc(outcome.cost_usd)
+
+    def _of(self, name: str, metric: MetricWrapperBase, *labels: str) -> Any:
+        """Return a metric's child; the library looks it up behind a lock each time, and checks the labels."""
+        child = self._labelled.get((name, *labels))
+        if child is None:
+            child = self._labelled[name, *labels] = metric.labels(*labels)
+        return child
 
     def render(self, *, queued: int, written: int, dropped: int) -> bytes:
         """Return everything in Prometheus' text format, with the log's state of this moment."""

@@ -28,11 +28,12 @@ class Prediction:
     artifact: str
     source: str = "classifier"
     threshold: float = DEFAULT_THRESHOLD
+    required_tier: str = field(init=False)
 
-    @property
-    def required_tier(self) -> str:
-        """Return the cheapest tier that is enough."""
-        return required_tier(self.sufficiency, self.tiers, self.threshold)
+    def __post_init__(self) -> None:
+        """Tell the cheapest tier that is enough, once: everyone asks for it."""
+        required = required_tier(self.sufficiency, self.tiers, self.threshold)
+        object.__setattr__(self, "required_tier", required)
 
 
 @dataclass(frozen=True, slots=True)

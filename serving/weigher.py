@@ -18,8 +18,9 @@ from serving.routing.policy import Policy
 from serving.routing.request import NO_LIMITS, Caller, Limits, RoutingRequest, tightest
 from serving.routing.router import Decision, Inputs, decide
 from serving.routing.rules import NO_RULES, Facts, Rulebook, Ruling
+from serving.routing.snapshot import Snapshot
 from serving.routing.tokens import TokenCount
-from serving.sensitive.screen import NO_SCREEN, Screen
+from serving.sensitive.screen import NO_SCREEN, Found, Screen
 from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
 from serving.tables.recent import Recent
@@ -110,11 +111,9 @@ class Weigher:
         limits = self._limits(weighing, asked, ruling)
         if found.tags:
             limits = replace(limits, compliance=limits.compliance | found.tags)
-        request = self._request(weighing, only, limits, prediction)
-        request = replace(
-            request, rules=ruling.names, sensitive=found.kinds, control_draw=_draw(weighing, request, ruling)
-        )
-        snapshot = replace(self.tables.snapshot(), traffic=self._traffic.freeze())
+        request = self._request(weighing, only, limits, prediction, ruling, found)
+        live = self.tables.snapshot()
+        snapshot = Snapshot(live.version, live.states, self._traffic.freeze())
         inputs = Inputs(request, prediction, self.catalog, snapshot, self.policy)
         decision = decide(*inputs)
         return Decided(decision, (time.perf_counter() - started) * 1000.0, inputs)
@@ -149,13 +148,20 @@ class Weigher:
         return frozenset(row.name for row in rows)
 
     def _request(
-        self, weighing: Weighing, only: frozenset[str], limits: Limits, prediction: Prediction
+        self,
+        weighing: Weighing,
+        only: frozenset[str],
+        limits: Limits,
+        prediction: Prediction,
+        ruling: Ruling,
+        found: Found,
     ) -> RoutingRequest:
+        decision_id = f"dec_{secrets.token_hex(12)}"
         kind = _kind(weighing, prediction)
         expected, allowed = self._recent.lengths.expected(kind), weighing.output_tokens
         assumed = self._recent.lengths.assumed_tokens
         return RoutingRequest(
-            decision_id=f"dec_{secrets.token_hex(12)}",
+            decision_id=decision_id,
             input_tokens=weighing.input_tokens,
             tokens=weighing.tokens,
             expected_output_tokens=expected if allowed is None else min(expected, allowed),
@@ -163,6 +169,9 @@ class Weigher:
             limits=limits,
             only=only,
             day=self._today(),
+            rules=ruling.names,
+            sensitive=found.kinds,
+            control_draw=_draw(weighing, decision_id, ruling),
             kind=kind,
             last_turn=self._recent.last_turn(weighing.conversation) if weighing.goes_on else None,
         )
@@ -226,11 +235,11 @@ def _stated(prediction: Prediction, tier: str) -> Prediction:
     return replace(prediction, sufficiency=sufficiency, source="rule")
 
 
-def _draw(weighing: Weighing, request: RoutingRequest, ruling: Ruling) -> float:
+def _draw(weighing: Weighing, decision_id: str, ruling: Ruling) -> float:
     """Return the sticky draw for the control group: the same user or conversation always draws the same."""
     if not ruling.in_control_group:
         return 1.0
-    unit = weighing.user or weighing.conversation or request.decision_id
+    unit = weighing.user or weighing.conversation or decision_id
     digest = hashlib.blake2b(unit.encode("utf-8", "replace"), digest_size=8, person=b"control").digest()
     # 53 bits are what a float holds below 1
     return (int.from_bytes(digest) >> 11) / 2**53

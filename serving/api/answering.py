@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
@@ -40,11 +40,17 @@ async def answered(
     request: Request, context: Context, weighing: Weighing, call: Call, wire: Wire
 ) -> Response:
     """Dispatch, and return the answer as the wire writes it; a caller who leaves ends the work."""
-    answer = await _unless_gone(request.receive, context.gateway.chat(weighing, call))
-    if answer is None:
+    presence = Presence(request.receive)
+    try:
+        answer = await presence.unless_gone(context.gateway.chat(weighing, call))
+    except BaseException:
+        presence.forget()
+        raise
+    if answer is not None and answer.whole is None:
+        return StreamedAnswer(answer, wire, presence)
+    presence.forget()
+    if answer is None or answer.whole is None:
         return Response(status_code=499)
-    if answer.whole is None:
-        return StreamedAnswer(answer, wire)
     body = wire.whole(answer.whole.body, answer.decided.decision.request.decision_id)
     return Response(body, media_type="application/json", headers=_headers(answer))
 
@@ -54,19 +60,24 @@ class StreamedAnswer(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, answer: Answer, wire: Wire) -> None:
+    def __init__(self, answer: Answer, wire: Wire, presence: Presence) -> None:
         super().__init__(headers=_headers(answer) | {"cache-control": "no-cache"})
         # the length of a stream is not known
         self.raw_headers = [row for row in self.raw_headers if row[0] != b"content-length"]
         self._answer = answer
         self._wire = wire
+        self._presence = presence
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream, or as much of it as the caller stays for."""
         try:
-            await _unless_gone(receive, self._send(send))
-        finally:
+            await self._presence.unless_gone(self._send(send))
+        except BaseException:
             await asyncio.shield(self._answer.close())
+            raise
+        finally:
+            self._presence.forget()
+        await self._answer.close()
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -82,20 +93,46 @@ class StreamedAnswer(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _unless_gone(receive: Receive, work: Awaitable[Result]) -> Result | None:
-    """Return what the work returns, or None after cancelling it because the caller hung up."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_gone(receive))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        working.cancel()
-        await asyncio.wait({working})
-        return None
-    finally:
-        leaving.cancel()
-        working.cancel()
+class Presence:
+    """Whether the caller of one request is still there; work for one who hangs up is cancelled."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._working: asyncio.Task[object] | None = None
+        self._leaving = asyncio.ensure_future(_gone(receive))
+        self._leaving.add_done_callback(self._left)
+
+    def is_gone(self) -> bool:
+        """Tell whether the caller has hung up."""
+        return self._leaving.done() and not self._leaving.cancelled()
+
+    async def unless_gone(self, work: Coroutine[object, object, Result]) -> Result | None:
+        """Return what the work returns, or None after cancelling it because the caller hung up.
+
+        The work is part of the task that waits for it, so that it is cancelled where it stands.
+        """
+        if self.is_gone():
+            work.close()
+            return None
+        task = self._working = asyncio.current_task()
+        try:
+            return await work
+        except asyncio.CancelledError:
+            # the server may cancel as well, and is not to be kept from it
+            if self.is_gone() and task is not None and task.uncancel() == 0:
+                return None
+            raise
+        finally:
+            self._working = None
+
+    def forget(self) -> None:
+        """Look no longer."""
+        self._leaving.remove_done_callback(self._left)
+        self._leaving.cancel()
+
+    def _left(self, leaving: asyncio.Future[None]) -> None:
+        if self.is_gone() and self._working is not None:
+            leaving.exception()
+            self._working.cancel()
 
 
 async def _gone(receive: Receive) -> None:

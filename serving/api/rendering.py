@@ -24,20 +24,23 @@ _ANTHROPIC_HEADER = "anthropic-version"
 
 def add_handlers(app: Starlette) -> None:
     """Make the application answer every error through this module."""
-    app.add_exception_handler(WeighbridgeError, _render)
-    app.add_exception_handler(HTTPException, _render_http)
-    app.add_exception_handler(ClientDisconnect, _render_gone)
-    app.add_exception_handler(Exception, _render_fault)
+    for kind in (WeighbridgeError, HTTPException, ClientDisconnect, Exception):
+        app.add_exception_handler(kind, rendered)
 
 
-def _render(request: Request, error: Exception) -> Response:
-    if not isinstance(error, WeighbridgeError):
-        return _render_fault(request, error)
-    return _error(request, error.status, error.to_openai(), error.headers)
+def rendered(request: Request, error: Exception) -> Response:
+    """Return what the caller is told of an error."""
+    if isinstance(error, WeighbridgeError):
+        return _error(request, error.status, error.to_openai(), error.headers)
+    if isinstance(error, HTTPException):
+        return _render_http(request, error)
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=499)
+    return _render_fault(request, error)
 
 
-def _render_http(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
+def _render_http(request: Request, error: HTTPException) -> Response:
+    status = error.status_code
     paths = {
         path for row in request.app.routes if (path := getattr(row, "path", "")) and row.include_in_schema
     }
@@ -46,14 +49,10 @@ def _render_http(request: Request, error: Exception) -> Response:
         405: f"{request.method} is not for {request.url.path}.",
     }.get(status, "The request could not be handled.")
     code = {404: "unknown_url", 405: "method_not_allowed"}.get(status)
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    headers = dict(error.headers or {})
     return _error(
         request, status, WeighbridgeError(message).to_openai("invalid_request_error", code), headers
     )
-
-
-def _render_gone(request: Request, error: Exception) -> Response:
-    return Response(status_code=499)
 
 
 def _render_fault(request: Request, error: Exception) -> Response:

@@ -113,7 +113,7 @@ def _weighing(
     text = "\n".join(texts)
     framing = _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_ATTACHMENT * attachments
     counted = f"{text}\n{described.decode()}" if described else text
-    tokens = {family: count.plus(framing) for family, count in count_tokens(counted).items()}
+    tokens = count_tokens(counted, framing)
     # first: it completes the body's limits from the headers
     hard = asked.limits(limits, needs)
     return Weighing(

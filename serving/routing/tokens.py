@@ -28,13 +28,11 @@ class TokenCount(NamedTuple):
     expected: int
     at_most: int
 
-    def plus(self, tokens: int) -> TokenCount:
-        """Return the count with tokens that no text stands for, such as the framing of messages."""
-        return TokenCount(self.expected + tokens, self.at_most + tokens)
 
+def count_tokens(text: str, framing: int = 0) -> dict[str, TokenCount]:
+    """Return what a text comes to in each family, and `framing` tokens that no text stands for besides.
 
-def count_tokens(text: str) -> dict[str, TokenCount]:
-    """Return what a text comes to in each family; `unknown` is the most of any.
+    `unknown` is the most of any.
 
     >>> counts = count_tokens("What is the capital of France?")
     >>> counts["o200k"].expected, counts["o200k"].expected <= counts["unknown"].at_most
@@ -42,16 +40,12 @@ def count_tokens(text: str) -> dict[str, TokenCount]:
     """
     data = text.encode("utf-8", "replace")
     seen = _statistics(data)
-    expected, at_most = (_EXPECTED @ seen).tolist(), (_AT_MOST @ seen).tolist()
     # no tokenizer makes more tokens than there are bytes
     longest = len(data)
-    found = {
-        family: TokenCount(min(round(likely), longest), min(int(most) + 1, longest))
-        for family, likely, most in zip(FAMILIES, expected, at_most, strict=True)
-    }
-    found[UNKNOWN_FAMILY] = TokenCount(
-        max(count.expected for count in found.values()), max(count.at_most for count in found.values())
-    )
+    expected = (np.minimum(np.rint(_EXPECTED @ seen), longest) + framing).astype(np.int64).tolist()
+    at_most = (np.minimum(np.floor(_AT_MOST @ seen) + 1, longest) + framing).astype(np.int64).tolist()
+    found = dict(zip(FAMILIES, map(TokenCount, expected, at_most), strict=True))
+    found[UNKNOWN_FAMILY] = TokenCount(max(expected), max(at_most))
     return found
 
 
