@@ -6,10 +6,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
+from serving.charges import answer_cost_usd
 from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Dispatched
 from serving.records import Attempt, Outcome, Usage
-from serving.routing.catalog import Catalog, Deployment
+from serving.routing.catalog import Catalog
 from serving.weigher import Decided
 
 UNKNOWN_USAGE = Usage()
@@ -59,7 +60,7 @@ class Journey:
                 deployment=answered,
                 streamed=self._streamed,
                 usage=usage,
-                cost_usd=self._with_hedges(_cost_usd(row, usage), hedged),
+                cost_usd=self._with_hedges(answer_cost_usd(row, usage), hedged),
                 first_token_ms=first_token_ms,
                 latency_ms=(time.perf_counter() - self._started) * 1000.0,
                 attempts=tuple(attempts),
@@ -121,16 +122,3 @@ class Answer:
             error=error,
             hedged=self._dispatched.hedged,
         )
-
-
-def _cost_usd(row: Deployment | None, usage: Usage) -> float | None:
-    """Return what the answer cost, or None where the provider did not count or the price is unknown."""
-    if row is None or usage.input_tokens is None or usage.output_tokens is None:
-        return None
-    return row.cost_usd(
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cached_input_tokens or 0,
-        usage.cache_write_input_tokens or 0,
-        usage.reasoning_tokens or 0,
-    )

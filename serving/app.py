@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,12 @@ from serving.settings import (
     keys,
     server_keys,
 )
+from serving.state.counters import Counters, MemoryCounters
+from serving.state.interface import DecisionLog
 from serving.state.sqlite import SQLiteLog
 from serving.state.writer import LogWriter
+from serving.tables.budgets import Budget, Budgets
+from serving.tables.history import charges_in
 from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
 from serving.tables.recent import Recent
@@ -77,8 +82,12 @@ def create_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
 
 def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
     """Construct every part and join them; the log is opened, nothing else is started yet."""
-    weigher = build_weigher(settings, environ)
     log = SQLiteLog(settings.log.path)
+    try:
+        weigher = build_weigher(settings, environ, log)
+    except ConfigurationError:
+        log.close()
+        raise
     writer = LogWriter(
         log,
         queue_size=settings.log.queue_size,
@@ -98,6 +107,7 @@ def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
         log=log,
         metrics=Metrics(),
         hedge=settings.dispatch.hedge,
+        refresh_s=settings.counters.refresh_ms / 1000.0,
     )
 
 
@@ -135,8 +145,8 @@ def _over_http(needed: Set[str], settings: Settings, environ: Mapping[str, str])
     return {name: adapter for name, adapter in adapters.items() if name in needed}
 
 
-def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
-    """Construct what a decision needs; touches no log and no provider."""
+def build_weigher(settings: Settings, environ: Mapping[str, str], log: DecisionLog | None = None) -> Weigher:
+    """Construct what a decision needs; without a log no budget holds, as nothing is spent."""
     catalog = build_catalog(settings, environ)
     return Weigher(
         catalog=catalog,
@@ -155,6 +165,7 @@ def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
         ),
         rules=build_rules(settings.rules, catalog),
         screen=_screen(settings),
+        budgets=None if log is None else build_budgets(settings, environ, catalog, log),
         recent=Recent(
             OutputLengths(assumed_tokens=settings.routing.expected_output_tokens),
             conversation_s=settings.routing.conversation_s,
@@ -162,6 +173,45 @@ def build_weigher(settings: Settings, environ: Mapping[str, str]) -> Weigher:
         ),
         expected_output_tokens=settings.routing.expected_output_tokens,
     )
+
+
+def build_budgets(
+    settings: Settings, environ: Mapping[str, str], catalog: Catalog, log: DecisionLog
+) -> Budgets:
+    """Return the budgets of the settings over their counters, which are filled once the service starts."""
+    rows = [
+        Budget(row.name, row.usd, row.per, row.caller, _deployments(row.deployments, catalog))
+        for row in settings.budgets
+    ]
+    counters = _counters(settings, environ) if rows else MemoryCounters()
+    return Budgets(rows, counters, charges=partial(charges_in, log))
+
+
+def _deployments(names: tuple[str, ...] | None, catalog: Catalog) -> frozenset[str] | None:
+    if names is None:
+        return None
+    return frozenset(row.name for name in names for row in catalog.named(name))
+
+
+def _counters(settings: Settings, environ: Mapping[str, str]) -> Counters:
+    name = settings.counters.redis_url_env
+    if not name:
+        return MemoryCounters()
+    try:
+        from serving.state.redis_counters import RedisCounters  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{settings.source}: counters.redis_url_env asks for what is not installed ({error.name}). "
+            "Install it with: pip install 'weighbridge[redis]'"
+        ) from error
+    try:
+        return RedisCounters(environ.get(name, "").strip(), timeout_s=settings.counters.timeout_ms / 1000.0)
+    except ValueError:
+        # the address may hold a password
+        raise ConfigurationError(
+            f"The environment variable {name}, which counters.redis_url_env names, holds no address "
+            "of a Redis. Set it to one such as redis://127.0.0.1:6379/0."
+        ) from None
 
 
 def _screen(settings: Settings) -> Screen:
@@ -202,7 +252,7 @@ _ROUTES = (
 def _lifespan(gateway: Gateway) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        gateway.writer.start()
+        await gateway.start()
         try:
             yield
         finally:

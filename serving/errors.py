@@ -93,6 +93,21 @@ class NoHealthyDeployment(WeighbridgeError):
     status, type, code = 503, "server_error", "no_healthy_deployment"
 
 
+class BudgetSpent(WeighbridgeError):
+    """What a budget has left may not pay for the answer; `retry-after` says when it renews.
+
+    Its type is the one that OpenAI uses where an account is empty.
+    """
+
+    status, type, code = 429, "insufficient_quota", "budget_spent"
+
+
+class BudgetUnknown(WeighbridgeError):
+    """Nobody can tell what a budget has left, so nothing may be spent; worth a retry."""
+
+    status, type, code = 503, "server_error", "budget_unknown"
+
+
 class UpstreamGarbled(WeighbridgeError):
     """A provider's answer came and is paid for, and cannot be said in the caller's API."""
 

@@ -13,21 +13,19 @@ from functools import partial
 from typing import Any
 
 from serving.answer import Answer, Journey
+from serving.charges import Charges
 from serving.dispatch.completion import Call
 from serving.dispatch.dispatcher import DispatchCancelled, Dispatcher, DispatchFailed
-from serving.errors import NoEligibleDeployment, NoHealthyDeployment, NotFound
+from serving.errors import NotFound
 from serving.hops import Hops
 from serving.metrics import Metrics
 from serving.records import DecisionRecord, Feedback, Outcome, Record
+from serving.refusal import DECISION_ID_HEADER, refusal, spent_meanwhile
 from serving.routing.explanation import as_dict
-from serving.routing.router import Decision
 from serving.state.interface import DecisionLog
 from serving.state.writer import LogWriter
 from serving.tables.first_bytes import FirstBytes
 from serving.weigher import Decided, Weigher, Weighing
-
-# On every answer that a decision led to, refusals and failures included, so that it can be found in the log.
-DECISION_ID_HEADER = "x-weighbridge-decision-id"
 
 # How long a question to the log waits for what is still queued.
 _FLUSH_TIMEOUT_S = 5.0
@@ -35,22 +33,6 @@ _FLUSH_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 10.0
 # How long requests that the server has just cancelled may take to leave their outcomes.
 _LAST_OUTCOMES_S = 1.0
-
-# The field of a request that a rejection is about, told where it alone stands in the way.
-_FIELD_OF = {
-    "compliance": "compliance",
-    "capability": "capabilities",
-    "context_window": "messages",
-    "output_limit": "max_output_tokens",
-    "cost": "max_cost_usd",
-    "latency": "max_latency_ms",
-    "first_token": "max_first_token_ms",
-    "tier": "minimum_tier",
-    "denied": "deny",
-    "not_allowed": "allow",
-    "not_pinned": "pin",
-    "quality_floor": "quality_floor",
-}
 
 
 class Gateway:
@@ -65,6 +47,7 @@ class Gateway:
         log: DecisionLog,
         metrics: Metrics,
         hedge: bool = False,
+        refresh_s: float = 1.0,
     ) -> None:
         self.weigher = weigher
         self.catalog = weigher.catalog
@@ -75,6 +58,15 @@ class Gateway:
         self._log = log
         self._unfinished = 0
         self._first_bytes = FirstBytes() if hedge else None
+        self._refresh_s = refresh_s
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start the log's writer, and fill from the log what starts anew."""
+        self.writer.start()
+        await self.weigher.budgets.start()
+        if self.weigher.budgets.rows:
+            self._refreshing = asyncio.create_task(self._refresh())
 
     def route(self, weighing: Weighing) -> Decided:
         """Decide and log; raise where the model is unknown or nothing may serve the request."""
@@ -82,7 +74,7 @@ class Gateway:
         self.weigher.decided(weighing, decided.decision)
         self._remember(weighing, decided)
         if decided.decision.chosen is None:
-            raise _refusal(decided.decision)
+            raise refusal(decided.decision, time.time())
         return decided
 
     async def chat(self, weighing: Weighing, call: Call) -> Answer:
@@ -90,13 +82,23 @@ class Gateway:
         started = time.perf_counter()
         decided = self.route(weighing)
         ranking = [self.catalog.deployments[row.deployment] for row in decided.decision.ranking]
-        journey = Journey(decided, self.catalog, self.finished, streamed=call.stream, started=started)
+        charges = Charges(decided.decision.request, self.catalog, self.weigher.budgets)
+        journey = Journey(
+            decided,
+            self.catalog,
+            lambda outcome: self.finished(charges.settled(outcome)),
+            streamed=call.stream,
+            started=started,
+        )
         self._unfinished += 1
         try:
-            hops = Hops(decided.decision, self.catalog, self.weigher.tables, self._first_bytes)
+            hops = Hops(decided.decision, self.catalog, self.weigher.tables, self._first_bytes, charges)
             dispatched = await self._dispatcher.dispatch(ranking, call, hops)
         except DispatchFailed as failure:
-            journey.finish("error", failure.attempts, error=failure.kind)
+            journey.finish("error", failure.attempts, error=charges.refused or failure.kind)
+            if charges.refused and all(attempt.status == "skipped" for attempt in failure.attempts):
+                left = self.weigher.budgets.headroom(decided.decision.request.caller)
+                raise spent_meanwhile(decided.decision, left, charges.refused, time.time()) from None
             failure.headers[DECISION_ID_HEADER] = decided.decision.request.decision_id
             raise
         except DispatchCancelled as gone:
@@ -146,9 +148,17 @@ class Gateway:
     async def close(self) -> None:
         """Take in the last outcomes, let go of the providers, then write what is queued and stop."""
         await self._last_outcomes()
+        if self._refreshing is not None:
+            self._refreshing.cancel()
         await self._dispatcher.close()
+        await self.weigher.budgets.close()
         await asyncio.to_thread(self.writer.close, _CLOSE_TIMEOUT_S)
         self._log.close()
+
+    async def _refresh(self) -> None:
+        while True:
+            await asyncio.sleep(self._refresh_s)
+            await self.weigher.budgets.refresh()
 
     async def _last_outcomes(self) -> None:
         until = time.monotonic() + _LAST_OUTCOMES_S
@@ -200,22 +210,3 @@ def _unknown(decision_id: str) -> NotFound:
         "Send the id of the x-weighbridge-decision-id header or of /route's answer.",
         param="decision_id",
     )
-
-
-def _refusal(decision: Decision) -> NoEligibleDeployment | NoHealthyDeployment:
-    """Name every deployment's reason; where only health stands in the way, trying again may help."""
-    reasons = [
-        {"deployment": row.deployment, "code": row.code, "reason": row.reason} for row in decision.rejected
-    ]
-    told = "; ".join(f"{row.deployment}: {row.reason}" for row in decision.rejected)
-    codes = {row.code for row in decision.rejected} - {"not_requested", "by_name_only"}
-    field = _FIELD_OF.get(min(codes)) if len(codes) == 1 else None
-    refusal: NoEligibleDeployment | NoHealthyDeployment
-    if any(row.code == "unavailable" for row in decision.rejected):
-        message = f"No deployment that may serve this request is up. {told}"
-        refusal = NoHealthyDeployment(message, detail=reasons)
-    else:
-        message = f"No deployment may serve this request. {told or 'The catalog is empty.'}"
-        refusal = NoEligibleDeployment(message, param=field, detail=reasons)
-    refusal.headers[DECISION_ID_HEADER] = decision.request.decision_id
-    return refusal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from serving.charges import Charges
 from serving.routing.catalog import Catalog
 from serving.routing.filters import first_reason
 from serving.routing.request import RoutingRequest
@@ -16,7 +17,7 @@ class Hops:
     """Asked by the dispatcher before each further deployment of a decision's ranking.
 
     The ranking holds nothing that the decision rejected; this looks again at what may have changed since:
-    health, and the time that is left of the caller's own limit.
+    health, the time that is left of the caller's own limit, and what budgets leave.
     """
 
     def __init__(
@@ -25,11 +26,17 @@ class Hops:
         catalog: Catalog,
         tables: LiveTables,
         first_bytes: FirstBytes | None = None,
+        charges: Charges | None = None,
     ) -> None:
         self._decision = decision
         self._catalog = catalog
         self._tables = tables
         self._first_bytes = first_bytes
+        self._charges = charges
+
+    async def admit(self, deployment: str) -> str | None:
+        """Set aside what asking a deployment may cost; return the code of what stands against it, or None."""
+        return None if self._charges is None else await self._charges.reserve(deployment)
 
     def against(self, deployment: str, elapsed_ms: float) -> str | None:
         """Return the code of what now stands against a deployment, or None."""

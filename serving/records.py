@@ -56,6 +56,7 @@ class Attempt:
     """One try at one deployment: `status` is `ok`, `error` or `cancelled`; `error` its kind.
 
     `skipped` was never asked: by its turn something stood against it, which `error` names.
+    `charged_usd` is what it counts for in budgets: its cost, or the most that it may have cost.
     """
 
     deployment: str
@@ -63,6 +64,7 @@ class Attempt:
     latency_ms: float
     error: str | None = None
     http_status: int | None = None
+    charged_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from serving.routing.rules import NO_RULES, Facts, Rulebook, Ruling
 from serving.routing.snapshot import Snapshot
 from serving.routing.tokens import TokenCount
 from serving.sensitive.screen import NO_SCREEN, Found, Screen
+from serving.state.counters import MemoryCounters
+from serving.tables.budgets import Budgets
 from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
 from serving.tables.recent import Recent
@@ -42,6 +44,8 @@ class Weighing:
     `text` and `metadata` are for rules; `user` is who a sticky draw goes by.
     `conversation` is its key, empty where it has none; `goes_on` tells whether it has been answered before.
     `shape` is the kind of answer: text, tools or schema.
+    `choices` is how many answers are wanted; `unmeasured_tokens` what attachments may come to beyond the
+    estimate, None where nobody can tell.
     `logged_text` is what the log may keep: None unless the settings allow it.
     """
 
@@ -60,6 +64,8 @@ class Weighing:
     conversation: str = ""
     goes_on: bool = False
     shape: str = "text"
+    choices: int = 1
+    unmeasured_tokens: int | None = 0
     logged_text: str | None = None
 
 
@@ -86,6 +92,7 @@ class Weigher:
         recent: Recent | None = None,
         rules: Rulebook = NO_RULES,
         screen: Screen = NO_SCREEN,
+        budgets: Budgets | None = None,
         expected_output_tokens: int,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
@@ -94,6 +101,7 @@ class Weigher:
         self.rollout = rollout
         self.tables = tables
         self.rules = rules
+        self.budgets = budgets or Budgets((), MemoryCounters())
         self._screen = screen
         self._today = today
         self._traffic = traffic or TrafficShare(cap=1.0, window=1, least=1)
@@ -160,6 +168,7 @@ class Weigher:
         kind = _kind(weighing, prediction)
         expected, allowed = self._recent.lengths.expected(kind), weighing.output_tokens
         assumed = self._recent.lengths.assumed_tokens
+        caller = weighing.caller.name if weighing.caller else None
         return RoutingRequest(
             decision_id=decision_id,
             input_tokens=weighing.input_tokens,
@@ -174,6 +183,11 @@ class Weigher:
             control_draw=_draw(weighing, decision_id, ruling),
             kind=kind,
             last_turn=self._recent.last_turn(weighing.conversation) if weighing.goes_on else None,
+            max_output_tokens=allowed,
+            choices=weighing.choices,
+            unmeasured_tokens=weighing.unmeasured_tokens,
+            caller=caller,
+            headroom=self.budgets.headroom(caller),
         )
 
     def _limits(self, weighing: Weighing, asked: Limits, ruling: Ruling) -> Limits:

@@ -223,13 +223,13 @@ class ScriptedStream:
         self.usage = Usage(7, 2)
         self.closed = False
         self._events = events
-        self._error = error
+        self.error = error
 
     async def __aiter__(self):
         for event in self._events:
             yield event
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
 
     async def close(self) -> None:
         self.closed = True

@@ -14,7 +14,7 @@ from serving.answer import Answer
 from serving.api.context import Context
 from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Call
-from serving.gateway import DECISION_ID_HEADER
+from serving.refusal import DECISION_ID_HEADER
 from serving.weigher import Weighing
 
 Result = TypeVar("Result")

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from serving.api.anthropic.errors import in_anthropics_shape
 from serving.errors import WeighbridgeError
-from serving.gateway import DECISION_ID_HEADER
+from serving.refusal import DECISION_ID_HEADER
 
 _log = logging.getLogger(__name__)
 

@@ -106,6 +106,7 @@ class ChatBody(Struct):
     modalities: list[str] | None = None
     metadata: dict[str, Any] | None = None
     user: str | None = None
+    n: int | None = None
     max_tokens: Annotated[int, Meta(gt=0)] | None = None
     max_completion_tokens: Annotated[int, Meta(gt=0)] | None = None
     weighbridge: LimitsBody | None = None

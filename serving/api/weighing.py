@@ -17,6 +17,9 @@ from serving.weigher import Weighing
 # What OpenAI charges for the framing of a message, and about what an image of middling size costs.
 _TOKENS_PER_MESSAGE = 4
 _TOKENS_PER_ATTACHMENT = 800
+# What an image comes to at most (Claude's largest, platform.claude.com/docs/en/build-with-claude/vision); how
+# long audio and files are, nobody can tell here.
+_MOST_TOKENS_PER_IMAGE = 5_000
 
 # A part's type: the field it must carry, and what a deployment must be able to do to read it.
 _PARTS: dict[str, tuple[str, str | None]] = {
@@ -72,6 +75,7 @@ def from_chat(
         parallel_tools=body.parallel_tool_calls,
         metadata=body.metadata,
         user=body.user,
+        choices=max(body.n or 1, 1),
         speaks="audio" in (body.modalities or ()),
         log_text=log_text,
     )
@@ -90,20 +94,24 @@ def _weighing(
     metadata: Mapping[str, Any] | None,
     user: str | None,
     speaks: bool = False,
+    choices: int = 1,
     log_text: bool,
 ) -> Weighing:
     texts: list[str] = []
     needs: set[str] = set()
     attachments = 0
+    unmeasured: int | None = 0
     for part, need in _parts(messages):
         texts.append(part)
         if need is not None:
             needs.add(need)
             attachments += 1
-    described = b""
+            if need != "vision" or unmeasured is None:
+                unmeasured = None
+            else:
+                unmeasured += _MOST_TOKENS_PER_IMAGE - _TOKENS_PER_ATTACHMENT
     if prompt.get("tools"):
         needs.add("tools")
-        described = msgspec.json.encode(prompt["tools"])
         if parallel_tools:
             needs.add("parallel_tools")
     if speaks:
@@ -112,7 +120,7 @@ def _weighing(
         needs.add("json_schema")
     text = "\n".join(texts)
     framing = _TOKENS_PER_MESSAGE * len(messages) + _TOKENS_PER_ATTACHMENT * attachments
-    counted = f"{text}\n{described.decode()}" if described else text
+    counted = "\n".join([text, *_described(prompt, messages)])
     tokens = count_tokens(counted, framing)
     # first: it completes the body's limits from the headers
     hard = asked.limits(limits, needs)
@@ -132,8 +140,18 @@ def _weighing(
         conversation=conversation_key(messages, limits.conversation, asked.caller),
         goes_on=goes_on(messages, limits.conversation),
         shape=next((word for word in ("tools", "json_schema") if word in needs), "text"),
+        choices=choices,
+        unmeasured_tokens=unmeasured,
         logged_text=msgspec.json.encode(prompt["messages"]).decode() if log_text else None,
     )
+
+
+def _described(prompt: Mapping[str, Any], messages: list[Message]) -> Iterator[str]:
+    """Yield what the provider reads beside the messages' text: tools, calls of them, the answer's schema."""
+    calls = [message.tool_calls for message in messages if message.tool_calls]
+    for found in (prompt.get("tools"), prompt.get("response_format"), calls):
+        if found:
+            yield msgspec.json.encode(found).decode("utf-8", "replace")
 
 
 def _parts(messages: list[Message]) -> Iterator[tuple[str, str | None]]:

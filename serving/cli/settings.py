@@ -13,6 +13,7 @@ from serving.errors import ConfigurationError
 from serving.routing.catalog import Catalog, Deployment
 from serving.settings import Settings, build_catalog, build_policy, load_settings, server_keys, switched_off
 from serving.settings.advice import advice, ended
+from serving.settings.budgets import BudgetSettings
 from serving.settings.template import template
 
 
@@ -74,8 +75,15 @@ def _in_force(settings: Settings, artifact: str, keys: int) -> list[str]:
         f"log          {settings.log.path}, {kept}",
         f"policy       quality floor {policy.quality_floor:g}, a second ${policy.usd_per_second:g}, "
         f"lost quality ${policy.usd_per_lost_quality:g} (version {policy.version})",
+        *(f"budget       {_budget(row)}" for row in settings.budgets),
         f"classifier   {artifact}",
     ]
+
+
+def _budget(row: BudgetSettings) -> str:
+    who = f"caller {row.caller!r}" if row.caller else "all callers"
+    what = ", ".join(row.deployments) if row.deployments else "all deployments"
+    return f"{row.name!r}: ${row.usd:g} per {row.per}, {who}, {what}"
 
 
 def _deployments(settings: Settings, catalog: Catalog) -> list[str]:

@@ -13,7 +13,8 @@ class ProviderError(Exception):
 
     `kind` is one of authentication, permission, not_found, invalid_request, context_length,
     content_filter, rate_limit, overloaded, timeout, upstream. `retryable` says that another
-    deployment may do better: never for an error that is the caller's own.
+    deployment may do better: never for an error that is the caller's own. `unsent` says that the call
+    never left, so that it cannot cost anything.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class ProviderError(Exception):
         retryable: bool,
         retry_after_s: float | None = None,
         body: dict[str, Any] | None = None,
+        unsent: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -33,6 +35,7 @@ class ProviderError(Exception):
         self.retryable = retryable
         self.retry_after_s = retry_after_s
         self.body = body
+        self.unsent = unsent
 
 
 class Adapter(Protocol):

@@ -175,10 +175,11 @@ def _refuse_encoded(response: aiohttp.ClientResponse) -> None:
 
 def failure(error: Exception) -> ProviderError:
     """Return what a broken connection or a passed deadline means."""
+    unsent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     if isinstance(error, TimeoutError):
-        return ProviderError("timeout", "The provider took too long.", retryable=True)
+        return ProviderError("timeout", "The provider took too long.", retryable=True, unsent=unsent)
     told = f"The provider could not be reached or broke off: {type(error).__name__}."
-    return ProviderError("upstream", told, retryable=True)
+    return ProviderError("upstream", told, retryable=True, unsent=unsent)
 
 
 @contextlib.contextmanager

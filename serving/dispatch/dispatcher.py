@@ -88,6 +88,8 @@ class Dispatcher:
             while (hop := trip.next()) is not None:
                 if hop.wait_s:
                     await asyncio.sleep(hop.wait_s)
+                if not await trip.admits(hop.deployment):
+                    continue
                 after_ms = trip.hedge_after_ms(hop.deployment)
                 answer = await (
                     self._alone(trip, hop.deployment)
@@ -121,7 +123,7 @@ class Dispatcher:
         try:
             await asyncio.wait(racing, timeout=after_s)
             second = None if any(task.done() for task in racing) else trip.next_fresh()
-            if second is not None:
+            if second is not None and await trip.admits(second.deployment):
                 racing[self._started(trip, second.deployment)] = (second.deployment, time.perf_counter())
             while racing:
                 done, _ = await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)

@@ -37,6 +37,9 @@ class Hops(Protocol):
     def against(self, deployment: str, elapsed_ms: float) -> str | None:
         """Return the code of what now stands against a deployment, or None."""
 
+    async def admit(self, deployment: str) -> str | None:
+        """Prepare for a deployment being asked at once; return the code of what forbids it, or None."""
+
     def hedge_after_ms(self, first: str, second: str) -> float | None:
         """Return when a second deployment may be asked as well, or None for never."""
 
@@ -86,6 +89,15 @@ class Trip:
             self.attempts.append(Attempt(row.name, "skipped", 0.0, reason))
         return None
 
+    async def admits(self, deployment: Deployment) -> bool:
+        """Tell whether a deployment may be asked at once; note it as skipped where it may not."""
+        reason = await self._hops.admit(deployment.name) if self._hops else None
+        if reason is None:
+            return True
+        self._asked -= 1
+        self.attempts.append(Attempt(deployment.name, "skipped", 0.0, reason))
+        return False
+
     def hedge_after_ms(self, first: Deployment) -> float | None:
         """Return when the next of the ranking may be asked beside the first, or None for never."""
         if self._hops is None or not self.call.stream or not self._ranking or not self._may_ask():
@@ -96,7 +108,8 @@ class Trip:
         """Take in that a deployment did not answer."""
         self.errors.append(error)
         took_ms = (time.perf_counter() - started_s) * 1000.0
-        self.attempts.append(Attempt(deployment.name, "error", took_ms, error.kind, error.status))
+        cost_usd = 0.0 if error.unsent else None
+        self.attempts.append(Attempt(deployment.name, "error", took_ms, error.kind, error.status, cost_usd))
         if error.kind in _PASSING:
             self._failed.append((deployment, error))
 

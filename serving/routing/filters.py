@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from serving.routing.catalog import Deployment
+from serving.routing.headroom import told_usd, worst_cost_nanousd
 from serving.routing.request import Limits, RoutingRequest
 from serving.routing.snapshot import DeploymentState
 
@@ -161,6 +162,27 @@ def too_dear(request: RoutingRequest, row: Deployment, state: DeploymentState) -
     return None
 
 
+def over_budget(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:
+    """Reject a deployment whose answer might exceed what a budget leaves, or whose cost nobody can bound."""
+    purses = [purse for purse in request.headroom if purse.holds_for(row.name)]
+    if not purses:
+        return None
+    unknown = next((purse for purse in purses if purse.left_nanousd is None), None)
+    if unknown is not None:
+        return ("budget_unknown", f"nobody can tell what is left of {unknown.told}")
+    most = worst_cost_nanousd(request, row)
+    if most is None:
+        return ("budget_price", f"{purses[0].told} holds, and the most it can cost is unknown")
+    least = min(purses, key=lambda purse: purse.left_nanousd or 0)
+    left = least.left_nanousd or 0
+    if most <= left:
+        return None
+    return (
+        "budget",
+        f"may cost up to {told_usd(most)}, {least.told} has {told_usd(left)} left until {least.renews}",
+    )
+
+
 # Order decides which reason is shown where several apply: what protects people comes first.
 FILTERS: tuple[Filter, ...] = (
     not_asked_for,
@@ -172,6 +194,7 @@ FILTERS: tuple[Filter, ...] = (
     window_too_small,
     output_too_long,
     too_dear,
+    over_budget,
     too_slow,
     starts_too_late,
     is_unavailable,
@@ -189,6 +212,7 @@ def filters_for(request: RoutingRequest) -> tuple[Filter, ...]:
         not_allowed: not limits.deny and limits.allow is None and not limits.pin,
         lacks_compliance: not limits.compliance,
         lacks_capability: not limits.capabilities,
+        over_budget: not request.headroom,
         too_slow: limits.max_latency_ms is None,
         starts_too_late: limits.max_first_token_ms is None,
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from serving.routing.headroom import Headroom
 from serving.routing.tokens import TokenCount
 
 
@@ -119,6 +120,9 @@ class RoutingRequest:
     `sensitive` names the kinds of content found in the prompt; their tags are in the limits.
     `tokens` holds what the prompt comes to per family of tokenizers, `input_tokens` what it does for most.
     `kind` is what its expected length was learned from; `last_turn` is None outside of conversations.
+    `max_output_tokens` is what the caller allows, None where they do not say; `choices` how many answers they
+    want. `unmeasured_tokens` is what attachments may come to beyond the estimate, None where nobody can tell.
+    `caller` is who calls by name, `headroom` what is left of the budgets that hold for them.
     """
 
     decision_id: str
@@ -134,6 +138,11 @@ class RoutingRequest:
     kind: str = ""
     last_turn: Turn | None = None
     tokens: Mapping[str, TokenCount] = field(default_factory=dict)
+    max_output_tokens: int | None = None
+    choices: int = 1
+    unmeasured_tokens: int | None = 0
+    caller: str | None = None
+    headroom: tuple[Headroom, ...] = ()
 
     def input_for(self, tokenizer: str) -> TokenCount:
         """Return how many tokens the prompt is for a deployment with this tokenizer."""

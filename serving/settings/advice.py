@@ -25,6 +25,7 @@ def advice(settings: Settings, catalog: Catalog, *, has_server_keys: bool, day: 
         *_missing_tiers(settings, rows),
         *_unreachable_floor(settings, rows),
         *_only_by_name(rows),
+        *_budgets(settings, rows),
         *_ending(rows, settings.own_rows, day),
         *_dominated(rows),
         *_keys_in_clear(rows),
@@ -57,6 +58,25 @@ def _unreachable_floor(settings: Settings, rows: Sequence[Deployment]) -> Iterat
                 f"Prompts that surely require {tier!r} will be refused: policy.quality_floor is {floor:g}, "
                 f"the best deployment for them ({best.name}) has {best.quality.get(tier, 0.0):g}."
             )
+
+
+def _budgets(settings: Settings, rows: Sequence[Deployment]) -> Iterator[str]:
+    for budget in settings.budgets:
+        for row in rows:
+            if budget.deployments is not None and not {row.name, row.model} & set(budget.deployments):
+                continue
+            output_tokens = row.max_output_tokens or row.context_window_tokens
+            longest_usd = row.cost_usd(0, output_tokens) if output_tokens else None
+            if longest_usd is None:
+                yield (
+                    f"Budget {budget.name!r} holds for {row.name!r}, of which nobody can tell what it costs "
+                    "at most: it will not be used. Add its prices and window."
+                )
+            elif longest_usd > budget.usd:
+                yield (
+                    f"Budget {budget.name!r} is ${budget.usd:g}, the longest answer of {row.name!r} costs "
+                    f"${longest_usd:g}: only requests with a smaller max_tokens get it."
+                )
 
 
 def _only_by_name(rows: Sequence[Deployment]) -> Iterator[str]:

@@ -15,11 +15,28 @@ def name_problems(settings: Settings) -> list[str]:
     deployments = {word for row in settings.deployments for word in (row.name, row.model) if word is not None}
     return [
         *_repeated([row.name for row in settings.callers], "callers"),
+        *_repeated([row.name for row in settings.budgets], "budgets"),
         *_repeated([row.name for row in settings.rules], "rules"),
         *_strange_limits([(f"caller {row.name!r}", row) for row in settings.callers], deployments),
         *_strange_limits([(f"rule {row.name!r}", row.then) for row in settings.rules], deployments),
         *_strange_callers(settings),
+        *_strange_budgets(settings, deployments),
     ]
+
+
+def _strange_budgets(settings: Settings, deployments: set[str]) -> Iterator[str]:
+    """A budget that holds for a name that nobody has would hold for nothing."""
+    callers = {row.name for row in settings.callers}
+    for row in settings.budgets:
+        if row.caller is not None and row.caller not in callers:
+            hint = did_you_mean(row.caller, sorted(callers)) if callers else "Add it there."
+            yield f"budget {row.name!r}, caller: no [[callers]] row is called {row.caller!r}. {hint}"
+        for name in row.deployments or ():
+            if name not in deployments:
+                hint = did_you_mean(name, sorted(deployments))
+                yield (
+                    f"budget {row.name!r}, deployments: {name!r} is neither a deployment nor a model. {hint}"
+                )
 
 
 def _strange_callers(settings: Settings) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from serving.settings.budgets import BudgetSettings
 from serving.settings.limits import CallerSettings
 from serving.settings.rules import RuleSettings, ThenSettings, WhenSettings
 from serving.settings.schema import DeploymentSettings, Settings
@@ -33,6 +34,7 @@ _WORDS = {
 # Tables of rows, each with its name, and what a row may hold.
 _ROWS: dict[str, type[BaseModel]] = {
     "deployments": DeploymentSettings,
+    "budgets": BudgetSettings,
     "callers": CallerSettings,
     "rules": RuleSettings,
 }

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from serving.routing.token_rates import ASSUMED, RATES, UNKNOWN_FAMILY
+from serving.settings.budgets import BudgetSettings, CountersSettings
 from serving.settings.limits import CallerSettings
 from serving.settings.rules import RuleSettings
 from serving.settings.section import (
@@ -276,6 +277,8 @@ class Settings(Section):
     quality_prior: dict[str, dict[str, Share]]
     sensitive: SensitiveSettings
     catalog: CatalogSettings
+    counters: CountersSettings
+    budgets: Annotated[tuple[BudgetSettings, ...], Strict(False)] = ()
     callers: Annotated[tuple[CallerSettings, ...], Strict(False)] = ()
     rules: Annotated[tuple[RuleSettings, ...], Strict(False)] = ()
     deployments: Annotated[tuple[DeploymentSettings, ...], Strict(False)]

@@ -29,6 +29,9 @@ class Looking:
         self.asked.append(deployment)
         return self._against.get(deployment)
 
+    async def admit(self, deployment):
+        return None
+
     def hedge_after_ms(self, first, second):
         return self._hedge_after_ms
 

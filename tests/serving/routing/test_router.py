@@ -87,10 +87,11 @@ def test_a_deployment_that_only_embeds_never_answers_a_chat(world, by_name, with
     first, *others = catalog
     embedder = replace(first, capabilities=first.capabilities | {"embeddings"})
     rows = Catalog({row.name: row for row in (embedder, *others)})
+    asked = replace(request.limits, capabilities=request.limits.capabilities - {"embeddings"})
     chat = replace(
         request,
         only=frozenset({first.name}) if by_name else frozenset(),
-        limits=Limits() if without_limits else request.limits,
+        limits=Limits() if without_limits else asked,
     )
     ranking = decide(chat, prediction, rows, snapshot, policy).ranking
     assert first.name not in {row.deployment for row in ranking}

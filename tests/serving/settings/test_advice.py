@@ -143,3 +143,18 @@ def test_a_built_in_row_that_has_ended_is_told_and_stops_nothing():
     assert ended(settings, day) == []
     environ = {row.api_key_env: "k" for row in settings.deployments if row.api_key_env}
     assert "The built-in deployment 'gpt-5.1' ended on 2027-04-01" in said("", environ, day=day)
+
+
+BUDGET = '[[budgets]]\nname = "b"\nusd = 0.001\nper = "day"\n'
+
+
+def test_a_budget_below_one_long_answer_is_told():
+    assert "smaller max_tokens" in said(BASE.format(more="") + BUDGET)
+    assert "Budget" not in said(BASE.format(more="") + BUDGET.replace("0.001", "1"))
+    other = BASE.format(more="") + BASE.partition("{more}")[2].replace('"a"', '"b"')
+    assert "'a'" not in said(other + BUDGET + 'deployments = ["b"]')
+
+
+def test_a_budget_over_a_row_without_a_price_is_told():
+    unpriced = BASE.format(more="").replace("usd_per_million_output = 2", "")
+    assert "nobody can tell what it costs" in said(unpriced + BUDGET)

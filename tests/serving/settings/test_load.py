@@ -15,6 +15,7 @@ from serving.settings.load import DEFAULTS_FILE, validate_text
 from serving.settings.template import template
 
 ROW = '[[deployments]]\nname = "mine"\nadapter = "demo"\ntier = "economy"\n'
+BUDGET = '[[budgets]]\nname = "team"\nusd = 5\nper = "day"\n'
 REMOTE = '[[deployments]]\nname = "far"\nadapter = "openai_compatible"\ntier = "premium"\n'
 
 
@@ -146,6 +147,17 @@ def test_settings_cannot_be_changed(load):
         (REMOTE + 'base_url = "https://a.b:99999"', ["base_url", "https://"]),
         (REMOTE + 'base_url = "https://[::1"', ["base_url", "https://"]),
         (REMOTE + 'base_url = "https://a.b/ c"', ["base_url", "https://"]),
+        (BUDGET.replace("5", "0"), ["budget 'team', usd = 0", "greater than 0"]),
+        (BUDGET.replace("5", "nan"), ["budget 'team', usd = nan", "finite"]),
+        (BUDGET.replace("5", "2e6"), ["budget 'team', usd = 2000000.0", "1000000"]),
+        (BUDGET.replace("day", "week"), ["budget 'team', per = 'week'", "'hour', 'day' or 'month'"]),
+        (BUDGET + BUDGET, ["budgets", "'team'", "2 times"]),
+        (BUDGET + 'caller = "nobody"', ["budget 'team', caller", "'nobody'", "[[callers]]"]),
+        (BUDGET + 'deployments = ["demo-premum"]', ["deployments", "Did you mean 'demo-premium'"]),
+        (BUDGET + "deployments = []", ["budget 'team', deployments", "Leave it out"]),
+        (BUDGET + "usd_cap = 3", ["budget 'team', usd_cap", "unknown key", "'usd'"]),
+        ('counters.redis_url_env = "redis://:secret@h/0"', ["counters.redis_url_env", "in capitals"]),
+        ("counters.timeout_ms = 0", ["counters.timeout_ms = 0"]),
         ("\nserver.port = \nx = 1", ["not valid TOML", "line 2"]),
         ("a = " + "[" * 100_000, ["not valid TOML"]),
         (b"server.port = 9\n# caf\xe9", ["line 2", "UTF-8"]),
@@ -231,7 +243,7 @@ def test_the_template_holds_and_changes_nothing():
 
 
 # Tables of rows that the template shows by an example.
-_EXAMPLES: dict[str, list[object]] = {"deployments": [], "callers": [], "rules": []}
+_EXAMPLES: dict[str, list[object]] = {"deployments": [], "callers": [], "rules": [], "budgets": []}
 
 
 def test_every_line_of_the_template_may_be_switched_on():
