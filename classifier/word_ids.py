@@ -51,10 +51,10 @@ class WordIds:
 
     def _by_words(self, text: str) -> list[int]:
         words, known = _WORD.findall(text), self._known
-        strange = [word for word in set(words) if word not in known]
-        if not strange:
+        try:
             return list(chain.from_iterable(map(known.__getitem__, words)))
-        learned = self._learned(strange)
+        except KeyError:
+            learned = self._learned([word for word in set(words) if word not in known])
         return list(chain.from_iterable(learned[word] if word in learned else known[word] for word in words))
 
     def _learned(self, strange: list[str]) -> dict[str, list[int]]:

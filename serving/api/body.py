@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from serving.errors import BodyTooLarge, BodyTooSlow, UnsupportedEncoding
+
+_PLAIN = ("", "identity")
 
 
 async def read(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
@@ -14,32 +18,47 @@ async def read(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
 
     A packed body is refused: a small one can hold more than memory does.
     """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
+    encoding, announced = _announced(request.scope["headers"])
+    if encoding not in _PLAIN:
         raise UnsupportedEncoding(
             f"content-encoding: a body packed with {encoding[:40]!r} is not read. Send it as it is."
         )
-    announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > limit_bytes:
         raise _too_large(limit_bytes)
     try:
         async with asyncio.timeout(timeout_s):
-            return await _all(request, limit_bytes)
+            return await _all(request.receive, limit_bytes)
     except TimeoutError:
         raise BodyTooSlow(
             f"The body was not there after {timeout_s:g} s. Send it faster, or raise server.body_timeout_s."
         ) from None
 
 
-async def _all(request: Request, limit_bytes: int) -> bytes:
+def _announced(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bytes]:
+    """Return the encoding and the length that a request's headers tell."""
+    encoding, length = "", b""
+    for name, value in headers:
+        if name == b"content-encoding" and encoding in _PLAIN:
+            encoding = value.decode("latin-1").strip().lower()
+        elif name == b"content-length":
+            length = value
+    return encoding, length
+
+
+async def _all(receive: Receive, limit_bytes: int) -> bytes:
     pieces: list[bytes] = []
     length = 0
-    async for piece in request.stream():
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        piece = message.get("body", b"")
         length += len(piece)
         if length > limit_bytes:
             raise _too_large(limit_bytes)
         pieces.append(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _too_large(limit_bytes: int) -> BodyTooLarge:

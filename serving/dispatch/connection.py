@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -57,17 +57,17 @@ class Connection:
 
     async def whole(self, outgoing: Outgoing) -> bytes:
         """Return the body of an answer; raise ProviderError for any status but 200."""
-        with unreachable():
-            async with asyncio.timeout(self._timeouts.first_byte_ms / 1000.0):
-                response = await self._post(outgoing)
+        try:
+            response = await self._post(outgoing)
             return await self._accepted(response, outgoing)
+        except FAILURES as error:
+            raise failure(error) from error
 
     async def stream(self, outgoing: Outgoing) -> Events:
         """Return the events of an answer once the provider has accepted the call."""
         due_s = time.perf_counter() + self._timeouts.first_byte_ms / 1000.0
-        with unreachable():
-            async with asyncio.timeout(self._timeouts.first_byte_ms / 1000.0):
-                response = await self._post(outgoing)
+        try:
+            response = await self._post(outgoing)
             if response.status == 200 and response.content_type != "application/json":
                 try:
                     _refuse_encoded(response)
@@ -76,6 +76,8 @@ class Connection:
                     raise
                 return Events(response, self._timeouts, due_s=due_s)
             body = await self._accepted(response, outgoing)
+        except FAILURES as error:
+            raise failure(error) from error
         raise from_event(body, key=outgoing.key) or ProviderError(
             "upstream", "The provider answered without streaming.", status=502, retryable=True
         )
@@ -87,9 +89,11 @@ class Connection:
             self._session = None
 
     async def _post(self, outgoing: Outgoing) -> aiohttp.ClientResponse:
-        return await self._opened().post(
-            outgoing.url, data=outgoing.body, headers=_ALWAYS | dict(outgoing.headers), allow_redirects=False
-        )
+        headers = _ALWAYS | dict(outgoing.headers)
+        async with asyncio.timeout(self._timeouts.first_byte_ms / 1000.0):
+            return await self._opened().post(
+                outgoing.url, data=outgoing.body, headers=headers, allow_redirects=False
+            )
 
     async def _accepted(self, response: aiohttp.ClientResponse, outgoing: Outgoing) -> bytes:
         async with response:
@@ -104,8 +108,7 @@ class Connection:
         pieces: list[bytes] = []
         length = 0
         while True:
-            async with asyncio.timeout(self._timeouts.idle_ms / 1000.0):
-                piece = await response.content.readany()
+            piece = await _next_piece(response.content, self._timeouts.idle_ms / 1000.0)
             if not piece:
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
             length += len(piece)
@@ -142,8 +145,9 @@ class Events:
         """Return the data of the events in the next piece, maybe none; note when there will be no more."""
         left_s = self._due_s - time.perf_counter()
         try:
-            async with asyncio.timeout(min(left_s, self._idle_s) if self._begun else left_s):
-                piece = await self._response.content.readany()
+            piece = await _next_piece(
+                self._response.content, min(left_s, self._idle_s) if self._begun else left_s
+            )
             self.ended = not piece
             found = self._splitter.feed(piece) if piece else self._splitter.end()
         except (aiohttp.ClientError, OSError, EventTooLarge) as error:
@@ -161,6 +165,10 @@ class Events:
                 async with asyncio.timeout(_ENDING_S):
                     await self._response.content.readany()
         self._response.close()
+
+
+# Every way a connection can fail.
+FAILURES = (aiohttp.ClientError, OSError, TimeoutError)
 
 
 def _refuse_encoded(response: aiohttp.ClientResponse) -> None:
@@ -182,10 +190,10 @@ def failure(error: Exception) -> ProviderError:
     return ProviderError("upstream", told, retryable=True, unsent=unsent)
 
 
-@contextlib.contextmanager
-def unreachable() -> Iterator[None]:
-    """Turn every way a connection can fail into the one error that a dispatcher knows."""
-    try:
-        yield
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise failure(error) from error
+async def _next_piece(content: aiohttp.StreamReader, timeout_s: float) -> bytes:
+    """Return what has come, or wait for it; empty at the end. What is there already needs no clock."""
+    piece = content.read_nowait()
+    if piece or content.is_eof():
+        return piece
+    async with asyncio.timeout(timeout_s):
+        return await content.readany()
