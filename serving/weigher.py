@@ -128,12 +128,10 @@ class Weigher:
 
     def decided(self, weighing: Weighing, decision: Decision) -> None:
         """Take in a decision that was acted on."""
-        share, chosen, request = decision.share, decision.chosen, decision.request
+        chosen, request = decision.chosen, decision.request
         if chosen is None:
             return
-        if share.wanted is not None:
-            went = chosen.tier == decision.prediction.tiers[0]
-            self._traffic.record(share.misroute_usd, wanted=share.wanted, went=went)
+        self._traffic.decided(decision)
         self._recent.decided(
             request.decision_id, request.kind, weighing.conversation, chosen.deployment, request.input_tokens
         )

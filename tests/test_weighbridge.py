@@ -9,7 +9,19 @@ import pytest
 
 from tests.running import clean_environ, weighbridge
 
-COMMANDS = ["serve", "route", "score", "init", "check", "verify", "explain", "export-log", "sources", "train"]
+COMMANDS = [
+    "serve",
+    "route",
+    "score",
+    "init",
+    "check",
+    "verify",
+    "explain",
+    "replay",
+    "export-log",
+    "sources",
+    "train",
+]
 
 
 def test_help_lists_every_command_with_a_line_each(tmp_path):

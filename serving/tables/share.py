@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left, insort
 from collections import deque
 
+from serving.routing.router import Decision
 from serving.routing.snapshot import Traffic
 
 
@@ -47,6 +48,13 @@ class TrafficShare:
             has_room=has_room,
             is_full=is_full and not has_room,
         )
+
+    def decided(self, decision: Decision) -> None:
+        """Take in a decision that was acted on; one without a choice of tiers does not count."""
+        share, chosen = decision.share, decision.chosen
+        if chosen is not None and share.wanted is not None:
+            went = chosen.tier == decision.prediction.tiers[0]
+            self.record(share.misroute_usd, wanted=share.wanted, went=went)
 
     def record(self, misroute_usd: float, *, wanted: bool, went: bool) -> None:
         """Take in a decision that had a choice: did it want the lowest tier, and did it go there?"""
