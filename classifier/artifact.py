@@ -47,6 +47,12 @@ class Manifest:
     metrics: Mapping[str, Any]
     created_by: str
 
+    @property
+    def encoder_id(self) -> str:
+        """Return a name for what makes the embeddings: artifacts that share it embed a prompt alike."""
+        made_of = json.dumps([self.encoder, self.files.get(TOKENIZER)], sort_keys=True)
+        return f"{self.encoder_kind}-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
+
 
 def load_manifest(folder: Path) -> Manifest:
     """Return the manifest of a folder whose files are all there and unchanged; raise ArtifactError if not."""

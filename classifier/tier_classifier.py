@@ -19,11 +19,15 @@ from classifier.tiers import required_tier
 
 @dataclass(frozen=True, slots=True)
 class TierPrediction:
-    """Sufficiency per tier (non-decreasing, last 1), the required tier, and the prompt's embedding."""
+    """Sufficiency per tier (non-decreasing, last 1), the required tier, and what they were told from:
+
+    the prompt's `embedding`, float32 [D], and its `features`, float32 [F].
+    """
 
     sufficiency: tuple[float, ...]
     required_tier: str
     embedding: npt.NDArray[np.float32]
+    features: npt.NDArray[np.float32]
 
 
 class TierClassifier:
@@ -69,10 +73,12 @@ class TierClassifier:
         return [self._run(reading, feed) for reading, feed in zip(readings, feeds, strict=True)]
 
     def _run(self, reading: Reading, feed: Feed) -> TierPrediction:
-        feed["features"] = features(reading)
+        counted = features(reading)
+        feed["features"] = counted
         sufficiency, embedding = self._session.run(("sufficiency", "embedding"), feed)
         enough = tuple(sufficiency.tolist())
-        return TierPrediction(enough, required_tier(enough, self.tiers, self.manifest.threshold), embedding)
+        needs = required_tier(enough, self.tiers, self.manifest.threshold)
+        return TierPrediction(enough, needs, embedding, counted)
 
 
 def open_session(graph: Path) -> onnxruntime.InferenceSession:

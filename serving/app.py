@@ -108,6 +108,7 @@ def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
         metrics=Metrics(),
         hedge=settings.dispatch.hedge,
         refresh_s=settings.counters.refresh_ms / 1000.0,
+        feedback_weights=settings.feedback.weights,
     )
 
 
@@ -151,7 +152,10 @@ def build_weigher(settings: Settings, environ: Mapping[str, str], log: DecisionL
     return Weigher(
         catalog=catalog,
         policy=build_policy(settings),
-        rollout=Rollout.load(Path(settings.classifier.models or bundled_models())),
+        rollout=Rollout.load(
+            Path(settings.classifier.models or bundled_models()),
+            keep_vectors=settings.log.prompts == "features",
+        ),
         tables=LiveTables(
             catalog,
             latency_decay=settings.tables.latency_decay,

@@ -75,6 +75,12 @@ class NotFound(WeighbridgeError):
     status, type, code = 404, "invalid_request_error", "not_found"
 
 
+class Conflict(WeighbridgeError):
+    """An id that is taken by something else."""
+
+    status, type, code = 409, "invalid_request_error", "conflict"
+
+
 class ModelNotFound(NotFound):
     """The `model` of a request is neither `auto` nor in the catalog."""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +18,7 @@ from serving.answer import Answer, Journey
 from serving.charges import Charges
 from serving.dispatch.completion import Call
 from serving.dispatch.dispatcher import DispatchCancelled, Dispatcher, DispatchFailed
-from serving.errors import NotFound
+from serving.feedback import accepted, belongs_to, decisions_in, unknown
 from serving.hops import Hops
 from serving.metrics import Metrics
 from serving.records import DecisionRecord, Feedback, Outcome, Record
@@ -33,6 +35,8 @@ _FLUSH_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 10.0
 # How long requests that the server has just cancelled may take to leave their outcomes.
 _LAST_OUTCOMES_S = 1.0
+# What is kept of a prompt for training, and told to nobody.
+_OF_THE_PROMPT = frozenset({"prompt", "vectors"})
 
 
 class Gateway:
@@ -48,6 +52,7 @@ class Gateway:
         metrics: Metrics,
         hedge: bool = False,
         refresh_s: float = 1.0,
+        feedback_weights: Mapping[str, float] | None = None,
     ) -> None:
         self.weigher = weigher
         self.catalog = weigher.catalog
@@ -59,6 +64,7 @@ class Gateway:
         self._unfinished = 0
         self._first_bytes = FirstBytes() if hedge else None
         self._refresh_s = refresh_s
+        self._feedback_weights = feedback_weights or {}
         self._refreshing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -109,23 +115,29 @@ class Gateway:
             journey.finish("ok", dispatched.attempts, dispatched.whole.usage)
         return answer
 
-    async def feedback(self, given: Feedback) -> None:
-        """Store feedback against its decision; raise NotFound where there is none of that id."""
-        if await self._logged(given.decision_id) is None:
-            raise _unknown(given.decision_id)
-        self.remember(given)
+    async def feedback(self, given: Feedback, caller: str | None) -> bool:
+        """Store a caller's feedback on a decision of theirs; return False where it was delivered before.
+
+        Raise NotFound where they have no such decision, Conflict where its id says something else.
+        """
+        rows = belongs_to(caller, await self._logged(decisions_in(given)))
+        weight = self._feedback_weights.get(given.source, 1.0)
+        new = accepted(replace(given, weight=weight), rows)
+        if new is not None:
+            self.remember(new)
+        return new is not None
 
     async def find(self, decision_id: str, caller: str | None) -> dict[str, Any]:
         """Return a logged decision of this caller, without its prompt; raise NotFound where there is none."""
-        row = await self._logged(decision_id)
-        if row is None or row["caller"] != caller:
-            raise _unknown(decision_id)
-        return {name: value for name, value in row.items() if name != "prompt"}
+        rows = belongs_to(caller, await self._logged([decision_id]))
+        if decision_id not in rows:
+            raise unknown(decision_id)
+        return {name: value for name, value in rows[decision_id].items() if name not in _OF_THE_PROMPT}
 
-    async def _logged(self, decision_id: str) -> dict[str, Any] | None:
-        # it may have been made a moment ago
+    async def _logged(self, decision_ids: list[str]) -> dict[str, dict[str, Any]]:
+        # they may have been made a moment ago
         await asyncio.to_thread(self.writer.flush, _FLUSH_TIMEOUT_S)
-        return await asyncio.to_thread(self._log.find, decision_id)
+        return await asyncio.to_thread(self._log.find_all, decision_ids)
 
     def remember(self, record: Record) -> None:
         """Hand a record to the log's queue; a full queue drops and counts it, nobody waits."""
@@ -171,6 +183,7 @@ class Gateway:
         chosen = decision.chosen
         needs = prediction.required_tier
         name = chosen.deployment if chosen else None
+        keeps_prompt = weighing.logged_text is not None or decided.vectors is not None
         self.metrics.decided(weighing.endpoint, name, needs, decision.reason, decided.decide_ms / 1000.0)
         self.remember(
             DecisionRecord(
@@ -196,17 +209,12 @@ class Gateway:
                 decide_ms=decided.decide_ms,
                 explanation=partial(as_dict, decision),
                 prompt=weighing.logged_text,
+                vectors=decided.vectors,
+                # what belongs together in training; without the prompt there is none
+                conversation=(weighing.conversation or None) if keeps_prompt else None,
                 caller=weighing.caller.name if weighing.caller else None,
                 inputs=decided.inputs,
                 tools=len(weighing.prompt.get("tools") or ()),
                 response_format=(weighing.prompt.get("response_format") or {}).get("type"),
             )
         )
-
-
-def _unknown(decision_id: str) -> NotFound:
-    return NotFound(
-        f"There is no decision {decision_id!r} in this log. "
-        "Send the id of the x-weighbridge-decision-id header or of /route's answer.",
-        param="decision_id",
-    )

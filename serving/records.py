@@ -68,8 +68,21 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Vectors:
+    """What the classifier made of a prompt, for training that has no text: little-endian float32 each.
+
+    `encoder` names what made the `embedding`, `feature_schema` is the version of the `features`' meaning.
+    """
+
+    encoder: str
+    feature_schema: int
+    embedding: bytes
+    features: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """One decision as the log keeps it; `prompt` only if settings allow.
+    """One decision as the log keeps it; `prompt`, `vectors` and `conversation` only if settings allow.
 
     `explanation` is the whole sum, or what makes it once the record is written: nobody waits for that.
     `caller` is who asked, None where the key names nobody.
@@ -103,6 +116,8 @@ class DecisionRecord:
     inputs: tuple[Any, ...] | None = None
     tools: int = 0
     response_format: str | None = None
+    vectors: Vectors | None = None
+    conversation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +142,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What someone thought of an answer: a `score` 0–1, a `label`, or both; `source` says who."""
+    """What someone thought of an answer, or how it compares with another answer to the same prompt.
+
+    `source` says who, `weight` what their word counts for. A grade is a `score` (0–1), a `thumb` (up, down),
+    a `label` (too_weak, fine, overkill), or several. A comparison names the other decision, the tier that
+    answered it, and what is preferred: this, other or neither.
+    """
 
     feedback_id: str
     decision_id: str
@@ -136,6 +156,29 @@ class Feedback:
     score: float | None = None
     label: str | None = None
     comment: str | None = None
+    thumb: str | None = None
+    other_decision_id: str | None = None
+    other_tier: str | None = None
+    prefers: str | None = None
+    weight: float = 1.0
+
+    @property
+    def is_comparison(self) -> bool:
+        """Tell whether this compares two answers rather than grading one."""
+        return self.prefers is not None
+
+    @property
+    def quality(self) -> float | None:
+        """Return how good the answer was (0–1) as far as this says so, else None.
+
+        >>> [Feedback("f", "d", 0.0, "human", thumb=thumb).quality for thumb in ("up", "down", None)]
+        [1.0, 0.0, None]
+        """
+        if self.score is not None:
+            return self.score
+        if self.label is not None:
+            return 0.0 if self.label == "too_weak" else 1.0
+        return None if self.thumb is None else float(self.thumb == "up")
 
 
 Record = DecisionRecord | Outcome | Feedback

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from serving.errors import InvalidRequest, ModelNotFound
-from serving.records import Outcome, Prediction
+from serving.records import Outcome, Prediction, Vectors
 from serving.rollout import Rollout
 from serving.routing.catalog import Catalog
 from serving.routing.policy import Policy
@@ -71,11 +71,12 @@ class Weighing:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision with the time it took in milliseconds, and what it went by."""
+    """A decision with the time it took in milliseconds, what it went by, and the vectors if they are kept."""
 
     decision: Decision
     decide_ms: float
     inputs: Inputs
+    vectors: Vectors | None = None
 
 
 class Weigher:
@@ -111,7 +112,7 @@ class Weigher:
         """Decide; raise ModelNotFound for a model that is not in the catalog."""
         started = time.perf_counter()
         only, asked = self._only(weighing.model), self._resolved(weighing.limits)
-        prediction = self.rollout.predict(weighing.prompt)
+        prediction, vectors = self.rollout.weigh(weighing.prompt)
         ruling = self.rules.ruling(_facts(weighing, prediction))
         found = self._screen.look(weighing.prompt, weighing.text)
         if ruling.needs is not None:
@@ -124,7 +125,7 @@ class Weigher:
         snapshot = Snapshot(live.version, live.states, self._traffic.freeze())
         inputs = Inputs(request, prediction, self.catalog, snapshot, self.policy)
         decision = decide(*inputs)
-        return Decided(decision, (time.perf_counter() - started) * 1000.0, inputs)
+        return Decided(decision, (time.perf_counter() - started) * 1000.0, inputs, vectors)
 
     def decided(self, weighing: Weighing, decision: Decision) -> None:
         """Take in a decision that was acted on."""

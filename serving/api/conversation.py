@@ -15,7 +15,7 @@ _HEAD_CHARS = 4_000
 def conversation_key(messages: Sequence[Message], named: str | None, caller: Caller | None) -> str:
     """Return a digest of the caller and either the given name, or all up to the first user message.
 
-    It is kept in memory only, never in the log.
+    It is logged only with the prompt or its vectors.
     """
     digest = hashlib.blake2b((caller.name if caller else "").encode("utf-8", "replace"), digest_size=16)
     for text in [f"name {named}"] if named else _beginning(messages):

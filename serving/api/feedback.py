@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
-import time
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.api.context import context_of
+from serving.api.opinion import opinion
 from serving.api.schemas import FeedbackBody, checked, decode
-from serving.errors import InvalidRequest
-from serving.records import Feedback
 
 
 async def feedback(request: Request) -> Response:
-    """Store the feedback against its decision; 404 where there is no such decision."""
+    """Store the feedback against its decision; 404 where the caller has no such decision.
+
+    The same feedback delivered again changes nothing, and is answered as `known`.
+    """
     context = context_of(request)
-    raw, _ = await context.admit(request)
-    body = checked(decode(raw), FeedbackBody)
-    if body.score is None and body.label is None:
-        raise InvalidRequest("score: send a score from 0 to 1, a label, or both.", param="score")
-    given = Feedback(
-        feedback_id=f"fb_{secrets.token_hex(12)}",
-        decision_id=body.decision_id,
-        created_at=time.time(),
-        source=body.source,
-        score=body.score,
-        label=body.label,
-        comment=body.comment,
-    )
-    await context.gateway.feedback(given)
-    stored = {"feedback_id": given.feedback_id, "decision_id": given.decision_id, "status": "stored"}
-    return Response(msgspec.json.encode(stored), media_type="application/json", status_code=202)
+    raw, asked = await context.admit(request)
+    given = opinion(checked(decode(raw), FeedbackBody))
+    is_new = await context.gateway.feedback(given, asked.caller.name if asked.caller else None)
+    answer = {
+        "feedback_id": given.feedback_id,
+        "decision_id": given.decision_id,
+        "status": "stored" if is_new else "known",
+    }
+    return Response(msgspec.json.encode(answer), media_type="application/json", status_code=202)

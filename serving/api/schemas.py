@@ -19,8 +19,16 @@ Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 Label = Literal["too_weak", "fine", "overkill"]
 Source = Literal["human", "judge", "check"]
+Thumb = Literal["up", "down"]
+Prefers = Literal["this", "other", "neither"]
 # What a field may say, for the error about one that says something else.
-_WORDS = {"role": get_args(Role), "label": get_args(Label), "source": get_args(Source)}
+_WORDS = {
+    "role": get_args(Role),
+    "label": get_args(Label),
+    "source": get_args(Source),
+    "thumb": get_args(Thumb),
+    "prefers": get_args(Prefers),
+}
 
 
 class LimitsBody(Struct, forbid_unknown_fields=True):
@@ -112,12 +120,26 @@ class ChatBody(Struct):
     weighbridge: LimitsBody | None = None
 
 
+class ComparisonBody(Struct, forbid_unknown_fields=True):
+    """Which of two answers to the same prompt is better; the other one is a decision of the same caller."""
+
+    other_decision_id: Name
+    prefers: Prefers
+
+
 class FeedbackBody(Struct, forbid_unknown_fields=True):
-    """`POST /feedback`: a score 0–1, a label, or both, for one decision."""
+    """`POST /feedback`: a grade (score 0–1, thumb, label) of one decision, or its comparison with another.
+
+    `feedback_id` makes a delivery safe to repeat; `given_at` (Unix seconds) is for feedback that comes late.
+    """
 
     decision_id: Name
+    feedback_id: Name | None = None
+    given_at: Annotated[float, Meta(ge=0)] | None = None
     score: Share | None = None
+    thumb: Thumb | None = None
     label: Label | None = None
+    comparison: ComparisonBody | None = None
     source: Source = "human"
     comment: Annotated[str, Meta(max_length=4_000)] | None = None
 

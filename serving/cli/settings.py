@@ -16,6 +16,8 @@ from serving.settings.advice import advice, ended
 from serving.settings.budgets import BudgetSettings
 from serving.settings.template import template
 
+_KEPT = {"none": "without prompts", "features": "with the features of prompts", "text": "with prompts"}
+
 
 @click.command()
 @click.option(
@@ -68,7 +70,7 @@ def check(config: Path | None) -> None:
 def _in_force(settings: Settings, artifact: str, keys: int) -> list[str]:
     server, policy = settings.server, build_policy(settings)
     callers = f"{keys} keys" if keys else f"no keys in {server.api_keys_env or 'use'}: everyone may call"
-    kept = "with prompts" if settings.log.prompts == "text" else "without prompts"
+    kept = _KEPT[settings.log.prompts]
     return [
         f"settings     {settings.source}",
         f"listens on   {server.host}:{server.port}, {callers}",

@@ -87,7 +87,7 @@ class LogSettings(Section):
     """`[log]`: the decision log and the queue before it."""
 
     path: Annotated[Path, Strict(False)]
-    prompts: Literal["none", "text"]
+    prompts: Literal["none", "features", "text"]
     queue_size: Annotated[int, Field(ge=1, le=10_000_000)]
     flush_interval_ms: Milliseconds
     batch_size: Annotated[int, Field(ge=1, le=100_000)]
@@ -98,6 +98,19 @@ class LogSettings(Section):
         if not path.name or "\0" in str(path):
             raise ValueError("must name a file, e.g. 'weighbridge-data/decisions.db'")
         return path.expanduser()
+
+
+class FeedbackSettings(Section):
+    """`[feedback]`: what an opinion counts for, by who has it."""
+
+    human_weight: Annotated[float, Field(ge=0, le=100)]
+    judge_weight: Annotated[float, Field(ge=0, le=100)]
+    check_weight: Annotated[float, Field(ge=0, le=100)]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Return the weights by source."""
+        return {"human": self.human_weight, "judge": self.judge_weight, "check": self.check_weight}
 
 
 class PolicySettings(Section):
@@ -270,6 +283,7 @@ class Settings(Section):
     server: ServerSettings
     classifier: ClassifierSettings
     log: LogSettings
+    feedback: FeedbackSettings
     policy: PolicySettings
     routing: RoutingSettings
     dispatch: DispatchSettings

@@ -35,13 +35,16 @@ class DecisionLog(Protocol):
     def find(self, decision_id: str) -> dict[str, Any] | None:
         """Return one decision with its outcome and feedback as `export` does, or None."""
 
+    def find_all(self, decision_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return those of some decisions that are stored, as `find` does, by their ids."""
+
     def export(self, since: float | None = None) -> Iterator[dict[str, Any]]:
         """Yield each decision (from Unix time `since` on) with its outcome and feedback, oldest first."""
 
     def entries(self, since: float | None = None, until: float | None = None) -> Iterator[Entry]:
         """Yield each decision made from `since` on and before `until` with its inputs, oldest first.
 
-        The row holds what `docs/decision-log.md` names, without explanation, outcome and feedback.
+        The row holds what `docs/decision-log.md` names, without explanation, vectors, outcome and feedback.
         """
 
     def close(self) -> None:

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import msgspec
 
-from serving.records import DecisionRecord, Feedback, Outcome
+from serving.records import DecisionRecord, Feedback, Outcome, Vectors
 
-EXPORT_SCHEMA = "weighbridge.decision-log/1"
+EXPORT_SCHEMA = "weighbridge.decision-log/2"
 
 Row = Mapping[str, Any]
 
@@ -22,22 +23,30 @@ DECISION_COLUMNS = (
     "decision_id", "created_at", "endpoint", "requested_model", "deployment", "tier", "reason",
     "propensity", "sufficiency", "prediction_source", "artifact", "policy", "snapshot", "input_tokens",
     "expected_output_tokens", "expected_cost_usd", "expected_latency_ms", "expected_quality", "decide_ms",
-    "explanation", "prompt", "caller",
+    "explanation", "prompt", "caller", "conversation", "tools", "response_format", "vectors",
 )  # fmt: skip
 OUTCOME_COLUMNS = (
     "decision_id", "finished_at", "status", "deployment", "streamed", "input_tokens", "output_tokens",
     "cached_input_tokens", "cost_usd", "first_token_ms", "latency_ms", "attempts", "error",
 )  # fmt: skip
-FEEDBACK_COLUMNS = ("feedback_id", "decision_id", "created_at", "source", "score", "label", "comment")
+FEEDBACK_COLUMNS = (
+    "feedback_id", "decision_id", "created_at", "source", "score", "label", "comment", "thumb",
+    "other_decision_id", "other_tier", "prefers", "weight",
+)  # fmt: skip
+_COMPARISON = ("other_decision_id", "other_tier", "prefers")
 
 
 def decision_values(record: DecisionRecord) -> tuple[Any, ...]:
     """Return a decision's values in the order of DECISION_COLUMNS."""
     sufficiency = dict(zip(record.tiers, record.sufficiency, strict=True))
     explanation = record.explanation() if callable(record.explanation) else record.explanation
-    as_json = {"sufficiency": _to_json(sufficiency), "explanation": _to_json(explanation)}
+    special = {
+        "sufficiency": _to_json(sufficiency),
+        "explanation": _to_json(explanation),
+        "vectors": None if record.vectors is None else _packed(record.vectors),
+    }
     return tuple(
-        _storable(as_json[name] if name in as_json else getattr(record, name)) for name in DECISION_COLUMNS
+        _storable(special[name] if name in special else getattr(record, name)) for name in DECISION_COLUMNS
     )
 
 
@@ -64,16 +73,39 @@ def exported(decision: Row, outcome: Row | None, feedback: Iterable[Row]) -> dic
     shown = {name: decision[name] for name in DECISION_COLUMNS}
     shown["sufficiency"] = msgspec.json.decode(shown["sufficiency"])
     shown["explanation"] = msgspec.json.decode(shown["explanation"])
+    shown["vectors"] = None if shown["vectors"] is None else asdict(_unpacked(shown["vectors"]))
     return {
         "schema": EXPORT_SCHEMA,
         **shown,
-        "outcome": None if outcome is None else _outcome(outcome),
-        "feedback": [_without_decision_id(row, FEEDBACK_COLUMNS) for row in feedback],
+        "outcome": None if outcome is None else _outcome(outcome, shown["explanation"]),
+        "feedback": _opinions(feedback),
     }
 
 
-def _outcome(row: Row) -> dict[str, Any]:
+def given(row: Row) -> Feedback:
+    """Return feedback as it was stored."""
+    return Feedback(**{name: row[name] for name in FEEDBACK_COLUMNS})
+
+
+def _opinions(stored: Iterable[Row]) -> list[dict[str, Any]]:
+    """Return feedback, oldest first; of each source the last grade and the last comparison hold."""
+    shown: list[dict[str, Any]] = []
+    holding: dict[tuple[str, bool], int] = {}
+    for place, row in enumerate(stored):
+        opinion = _without_decision_id(row, [name for name in FEEDBACK_COLUMNS if name not in _COMPARISON])
+        opinion["comparison"] = {name: row[name] for name in _COMPARISON} if row["prefers"] else None
+        shown.append(opinion)
+        holding[row["source"], row["prefers"] is not None] = place
+    for place, opinion in enumerate(shown):
+        opinion["holds"] = place in holding.values()
+    return shown
+
+
+def _outcome(row: Row, explanation: Row) -> dict[str, Any]:
     shown = _without_decision_id(row, OUTCOME_COLUMNS)
+    # a fallback may have answered, of another tier than the first choice
+    ranked = {one.get("deployment"): one.get("tier") for one in explanation.get("ranking", ())}
+    shown["tier"] = ranked.get(shown["deployment"])
     shown["streamed"] = bool(shown["streamed"])
     shown["attempts"] = msgspec.json.decode(shown["attempts"])
     return shown
@@ -81,6 +113,17 @@ def _outcome(row: Row) -> dict[str, Any]:
 
 def _without_decision_id(row: Row, columns: Iterable[str]) -> dict[str, Any]:
     return {name: row[name] for name in columns if name != "decision_id"}
+
+
+def _packed(vectors: Vectors) -> bytes:
+    """Pack vectors: most features of a prompt are 0, an embedding has no slack in it."""
+    features = zlib.compress(vectors.features, 1)
+    return msgspec.msgpack.encode((vectors.encoder, vectors.feature_schema, vectors.embedding, features))
+
+
+def _unpacked(packed: bytes) -> Vectors:
+    encoder, feature_schema, embedding, features = msgspec.msgpack.decode(packed)
+    return Vectors(encoder, feature_schema, embedding, zlib.decompress(features))
 
 
 def _to_json(value: Any) -> str:

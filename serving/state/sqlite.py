@@ -28,7 +28,8 @@ _BUSY_TIMEOUT_S = 5.0
 _EXPORT_PAGE_ROWS = 500
 
 _COLUMNS = ", ".join(rows.DECISION_COLUMNS)
-_ENTRY_COLUMNS = ", ".join(name for name in (*rows.DECISION_COLUMNS, "inputs") if name != "explanation")
+_BULKY = ("explanation", "vectors")
+_ENTRY_COLUMNS = ", ".join(name for name in (*rows.DECISION_COLUMNS, "inputs") if name not in _BULKY)
 
 # A value of a type, size or absence that no later attempt will cure.
 _RECORDS_FAULT = (sqlite3.InterfaceError, sqlite3.DataError, sqlite3.IntegrityError)
@@ -74,10 +75,19 @@ class SQLiteLog:
 
     def find(self, decision_id: str) -> dict[str, Any] | None:
         """Return one decision with what followed, or None; see DecisionLog."""
-        query = f"SELECT {_COLUMNS} FROM decisions WHERE decision_id = ?"  # noqa: S608
+        return self.find_all([decision_id]).get(decision_id)
+
+    def find_all(self, decision_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return those that are stored, by their ids; see DecisionLog."""
+        found: dict[str, dict[str, Any]] = {}
         with closing(_connect(self.path)) as reader:
-            page = reader.execute(query, (decision_id,)).fetchall()
-            return next(_with_what_followed(reader, page), None)
+            for start in range(0, len(decision_ids), _EXPORT_PAGE_ROWS):
+                ids = decision_ids[start : start + _EXPORT_PAGE_ROWS]
+                marks = ",".join("?" * len(ids))
+                query = f"SELECT {_COLUMNS} FROM decisions WHERE decision_id IN ({marks})"  # noqa: S608
+                page = reader.execute(query, ids).fetchall()
+                found.update((row["decision_id"], row) for row in _with_what_followed(reader, page))
+        return found
 
     def export(self, since: float | None = None) -> Iterator[dict[str, Any]]:
         """Yield what is stored at this moment, page by page; see DecisionLog.

@@ -9,13 +9,20 @@ from pathlib import Path
 from serving.errors import ConfigurationError
 from serving.state.rows import DECISION_COLUMNS, FEEDBACK_COLUMNS, OUTCOME_COLUMNS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # "WBLG": tells our file from any other SQLite database.
 _APPLICATION_ID = 0x57424C47
 
 # What many decisions went by: catalogs, policies and tables, by key; see inputs.py.
 _PARTS = "CREATE TABLE parts (key TEXT NOT NULL UNIQUE, body BLOB NOT NULL)"
+
+# An id is its sender's own word, so that it is unique for one decision only.
+_FEEDBACK = """CREATE TABLE {name} (
+        feedback_id TEXT NOT NULL, decision_id TEXT NOT NULL, created_at REAL NOT NULL,
+        source TEXT NOT NULL, score REAL, label TEXT, comment TEXT, thumb TEXT,
+        other_decision_id TEXT, other_tier TEXT, prefers TEXT, weight REAL NOT NULL,
+        UNIQUE (decision_id, feedback_id))"""
 
 # No foreign keys: where a full queue dropped a decision, its outcome must still be storable.
 _TABLES = (
@@ -28,19 +35,17 @@ _TABLES = (
         input_tokens INTEGER NOT NULL, expected_output_tokens INTEGER NOT NULL,
         expected_cost_usd REAL, expected_latency_ms REAL, expected_quality REAL,
         decide_ms REAL NOT NULL, explanation TEXT NOT NULL, prompt TEXT,
-        caller TEXT, inputs BLOB)""",
+        caller TEXT, conversation TEXT, tools INTEGER NOT NULL, response_format TEXT, vectors BLOB,
+        inputs BLOB)""",
     """CREATE TABLE outcomes (
         decision_id TEXT NOT NULL UNIQUE, finished_at REAL NOT NULL,
         status TEXT NOT NULL, deployment TEXT, streamed INTEGER NOT NULL,
         input_tokens INTEGER, output_tokens INTEGER, cached_input_tokens INTEGER,
         cost_usd REAL, first_token_ms REAL, latency_ms REAL NOT NULL,
         attempts TEXT NOT NULL, error TEXT)""",
-    """CREATE TABLE feedback (
-        feedback_id TEXT NOT NULL UNIQUE, decision_id TEXT NOT NULL, created_at REAL NOT NULL,
-        source TEXT NOT NULL, score REAL, label TEXT, comment TEXT)""",
+    _FEEDBACK.format(name="feedback"),
     _PARTS,
     "CREATE INDEX decisions_by_time ON decisions (created_at)",
-    "CREATE INDEX feedback_by_decision ON feedback (decision_id)",
 )
 
 # What brings a file of the version before to each version.
@@ -50,13 +55,24 @@ _UPGRADES = {
         "ALTER TABLE decisions ADD COLUMN inputs BLOB",
         _PARTS,
     ),
+    3: (
+        "ALTER TABLE decisions ADD COLUMN conversation TEXT",
+        "ALTER TABLE decisions ADD COLUMN tools INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE decisions ADD COLUMN response_format TEXT",
+        "ALTER TABLE decisions ADD COLUMN vectors BLOB",
+        _FEEDBACK.format(name="feedback_3"),
+        """INSERT INTO feedback_3 SELECT feedback_id, decision_id, created_at, source, score, label, comment,
+        NULL, NULL, NULL, NULL, 1.0 FROM feedback ORDER BY rowid""",
+        "DROP TABLE feedback",
+        "ALTER TABLE feedback_3 RENAME TO feedback",
+    ),
 }
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
-    # DO NOTHING names the id alone: OR IGNORE would hide a missing value as well
-    marks = ",".join("?" * len(columns))
-    return f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks}) ON CONFLICT ({columns[0]}) DO NOTHING"  # noqa: S608
+def _insert(table: str, columns: Sequence[str], ids: int = 1) -> str:
+    # DO NOTHING names the ids alone: OR IGNORE would hide a missing value as well
+    marks, unique = ",".join("?" * len(columns)), ",".join(columns[:ids])
+    return f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks}) ON CONFLICT ({unique}) DO NOTHING"  # noqa: S608
 
 
 INSERTS = {
@@ -64,7 +80,7 @@ INSERTS = {
     "parts": _insert("parts", ("key", "body")),
     "decisions": _insert("decisions", (*DECISION_COLUMNS, "inputs")),
     "outcomes": _insert("outcomes", OUTCOME_COLUMNS),
-    "feedback": _insert("feedback", FEEDBACK_COLUMNS),
+    "feedback": _insert("feedback", FEEDBACK_COLUMNS, ids=2),
 }
 
 

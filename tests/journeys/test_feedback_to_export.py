@@ -22,7 +22,7 @@ def test_decision_outcome_and_feedback_come_out_of_the_log_as_one_row(server):
     assert done.returncode == 0, done.stderr
     rows = {row["decision_id"]: row for row in map(json.loads, done.stdout.splitlines())}
     row = rows[decision["decision_id"]]
-    assert row["schema"] == "weighbridge.decision-log/1"
+    assert row["schema"] == "weighbridge.decision-log/2"
     assert [given["label"] for given in row["feedback"]] == ["overkill"]
     assert any(row["outcome"] and row["outcome"]["status"] == "ok" for row in rows.values())
 

@@ -302,7 +302,7 @@ def test_feedback_finds_a_decision_that_is_still_in_the_queue(play):
     async def decide_and_judge(gateway, adapter):
         decided = gateway.route(weighing())
         given = Feedback("fb_1", decided.decision.request.decision_id, 0.0, "human", score=1.0)
-        await gateway.feedback(given)
+        assert await gateway.feedback(given, None)
 
     _, rows = play(decide_and_judge)
     assert [given["feedback_id"] for given in rows[0]["feedback"]] == ["fb_1"]
@@ -310,7 +310,7 @@ def test_feedback_finds_a_decision_that_is_still_in_the_queue(play):
 
 def test_feedback_on_nothing_is_refused(play):
     given = Feedback("fb_1", "dec_nobody", 0.0, "human", score=1.0)
-    refusal, rows = play(failing(lambda g, a: g.feedback(given), NotFound))
+    refusal, rows = play(failing(lambda g, a: g.feedback(given, None), NotFound))
     assert refusal.param == "decision_id"
     assert rows == []
 

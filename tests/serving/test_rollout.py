@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 
 from classifier.artifact import bundled_models, champion_folder
+from classifier.features import features
+from classifier.reading import read
+from classifier.tier_classifier import TierClassifier
 from classifier.tiers import DEFAULT_TIERS
 from serving.rollout import Rollout
-from tests.running import in_process
+from tests.running import in_process, logged
 from tests.serving.api.bodies import chat_body, route_body
 
 PROMPT = {"prompt": "Are you open on Sunday?"}
@@ -74,6 +78,39 @@ def test_the_champion_answers(models):
     assert rollout.problem is None
     assert (prediction.source, prediction.artifact) == ("classifier", champion_folder(models).name)
     assert prediction.sufficiency[-1] == 1.0
+
+
+def test_vectors_are_kept_where_they_are_wanted_and_tell_what_the_classifier_saw(models):
+    rollout = Rollout.load(models, keep_vectors=True)
+    prediction, vectors = rollout.weigh(PROMPT)
+    classifier = TierClassifier.load(champion_folder(models))
+    told = classifier.predict_one(PROMPT)
+    assert prediction == rollout.predict(PROMPT)
+    assert np.array_equal(np.frombuffer(vectors.embedding, "<f4"), told.embedding)
+    assert np.array_equal(np.frombuffer(vectors.features, "<f4"), features(read(PROMPT)))
+    assert vectors.encoder == classifier.manifest.encoder_id
+    assert Rollout.load(models).weigh(PROMPT).vectors is None
+
+
+def test_what_a_service_keeps_of_a_prompt_is_what_its_settings_allow(tmp_path):
+    kept = {}
+    for allowed in ("none", "features", "text"):
+        folder = tmp_path / allowed
+        folder.mkdir()
+        with in_process(folder, log={"prompts": allowed}) as client:
+            client.post("/route", json=route_body())
+            (kept[allowed],) = logged(client).values()
+        raw = b"".join(file.read_bytes() for file in folder.glob("decisions.db*"))
+        assert (b"opening hours" in raw) == (allowed == "text")
+    shown = {
+        name: [row[field] is not None for field in ("prompt", "vectors", "conversation")]
+        for name, row in kept.items()
+    }
+    assert shown == {
+        "none": [False, False, False],
+        "features": [False, True, True],
+        "text": [True, False, True],
+    }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

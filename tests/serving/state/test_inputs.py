@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sqlite3
-from contextlib import closing
 from dataclasses import fields, replace
 
 import pytest
@@ -172,22 +170,3 @@ def test_two_processes_may_write_one_log(tmp_path):
     assert [entry.logged.inputs for entry in one.entries()] == given
     one.close()
     other.close()
-
-
-def test_a_log_of_the_first_version_is_brought_up_to_date_and_keeps_its_decisions(tmp_path):
-    path = tmp_path / "d.db"
-    log = SQLiteLog(path)
-    log.write([decision(1)])
-    log.close()
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("ALTER TABLE decisions DROP COLUMN inputs")
-        connection.execute("ALTER TABLE decisions DROP COLUMN caller")
-        connection.execute("DROP TABLE parts")
-        connection.execute("PRAGMA user_version = 1")
-    again = SQLiteLog(path)
-    again.write([decision(2, caller="batch")])
-    assert [(row["decision_id"], row["caller"]) for row in again.export()] == [
-        ("dec_1", None),
-        ("dec_2", "batch"),
-    ]
-    again.close()

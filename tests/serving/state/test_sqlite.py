@@ -17,9 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.errors import ConfigurationError
+from serving.records import Vectors
 from serving.state.interface import LogUnavailableError
 from serving.state.rows import EXPORT_SCHEMA
 from serving.state.sqlite import SQLiteLog
+from tests.serving.state.older import write_older
 from tests.serving.state.records import decision, feedback, outcome
 
 
@@ -73,6 +75,34 @@ def test_storing_an_id_again_changes_nothing(log):
         1.0,
     )
     assert second["decision_id"] == "dec_2"
+
+
+def test_an_id_of_feedback_belongs_to_its_decision(log):
+    log.write([decision(1), decision(2), feedback(1, of=1), feedback(1, of=2), feedback(1, of=2, score=0.0)])
+    assert [[given["score"] for given in row["feedback"]] for row in log.export()] == [[1.0], [1.0]]
+
+
+def test_vectors_come_back_bit_for_bit(log):
+    vectors = Vectors("static-1", 3, bytes(range(256)) * 4, b"\0" * 500 + b"\x3f\x80\0\1")
+    log.write([decision(1, vectors=vectors, conversation="c"), decision(2)])
+    first, second = log.export()
+    assert Vectors(**first["vectors"]) == vectors
+    assert (first["conversation"], second["vectors"]) == ("c", None)
+    assert sql(log, "SELECT length(vectors) FROM decisions")[0][0] < 1_100
+
+
+def test_the_tier_of_an_outcome_is_that_of_who_answered(log):
+    ranking = [{"deployment": "demo-economy", "tier": "economy"}, {"deployment": "other", "tier": "premium"}]
+    log.write([decision(1, explanation={"ranking": ranking}), outcome(1, deployment="other"), decision(2)])
+    log.write([outcome(2, deployment="not-ranked")])
+    assert [row["outcome"]["tier"] for row in log.export()] == ["premium", None]
+
+
+def test_many_decisions_are_found_at_once(log):
+    log.write([decision(number) for number in range(1_200)])
+    found = log.find_all([f"dec_{number}" for number in range(1_100, 1_300)] + ["dec_5"] * 600)
+    assert sorted(found) == sorted([f"dec_{number}" for number in range(1_100, 1_200)] + ["dec_5"])
+    assert log.find_all([]) == {}
 
 
 def test_an_outcome_whose_decision_was_dropped_is_stored_all_the_same(log):
@@ -212,6 +242,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from serving.state.sqlite import SQLiteLog
+from tests.serving.state.older import write_older
 from tests.serving.state.records import decision
 
 log = SQLiteLog(Path(sys.argv[1]))
@@ -272,6 +303,23 @@ def test_a_log_of_a_newer_weighbridge_is_refused(tmp_path):
     message = refusal(path)
     assert "99" in message
     assert "Upgrade" in message
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_log_of_an_earlier_version_is_brought_up_to_date_and_keeps_what_it_holds(tmp_path, version):
+    path = tmp_path / "decisions.db"
+    write_older(path, version)
+    log = SQLiteLog(path)
+    log.write([decision(2, caller="shop", conversation="c1"), feedback(1, of=2), feedback(2, of=1)])
+    first, second = log.export()
+    assert (first["caller"], first["tools"], first["vectors"]) == ("batch" if version > 1 else None, 0, None)
+    assert [(given["feedback_id"], given["label"], given["weight"]) for given in first["feedback"]] == [
+        ("fb_1", "too_weak", 1.0),
+        ("fb_2", None, 1.0),
+    ]
+    assert (second["conversation"], len(second["feedback"])) == ("c1", 1)
+    log.close()
+    SQLiteLog(path).close()
 
 
 def test_a_log_cut_short_is_refused_with_the_way_out(tmp_path):
