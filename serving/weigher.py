@@ -47,6 +47,7 @@ class Weighing:
     `choices` is how many answers are wanted; `unmeasured_tokens` what attachments may come to beyond the
     estimate, None where nobody can tell.
     `logged_text` is what the log may keep: None unless the settings allow it.
+    `found` is what stands in the prompt that should not go everywhere, None where nobody has looked yet.
     """
 
     endpoint: str
@@ -67,6 +68,7 @@ class Weighing:
     choices: int = 1
     unmeasured_tokens: int | None = 0
     logged_text: str | None = None
+    found: Found | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class Weigher:
         only, asked = self._only(weighing.model), self._resolved(weighing.limits)
         prediction, vectors = self.rollout.weigh(weighing.prompt)
         ruling = self.rules.ruling(_facts(weighing, prediction))
-        found = self._screen.look(weighing.prompt, weighing.text)
+        found = weighing.found or self._screen.look(weighing.prompt, weighing.text)
         if ruling.needs is not None:
             prediction = _stated(prediction, ruling.needs)
         limits = self._limits(weighing, asked, ruling)
@@ -126,6 +128,10 @@ class Weigher:
         inputs = Inputs(request, prediction, self.catalog, snapshot, self.policy)
         decision = decide(*inputs)
         return Decided(decision, (time.perf_counter() - started) * 1000.0, inputs, vectors)
+
+    def screened(self, weighing: Weighing) -> Weighing:
+        """Look for sensitive content already now; unlike all else here it may be done in any thread."""
+        return replace(weighing, found=self._screen.look(weighing.prompt, weighing.text))
 
     def decided(self, weighing: Weighing, decision: Decision) -> None:
         """Take in a decision that was acted on."""

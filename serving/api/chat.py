@@ -22,7 +22,7 @@ async def chat(request: Request) -> Response:
     body = checked(found, ChatBody)
     wants_usage = bool(body.stream_options and body.stream_options.include_usage)
     call = Call(found, stream=bool(body.stream), wants_usage=wants_usage)
-    weighing = from_chat(body, found, asked, log_text=context.log_text)
+    weighing = await context.weighing(raw, lambda: from_chat(body, found, asked, log_text=context.log_text))
     return await answered(request, context, weighing, call, PassedOn())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,6 +13,10 @@ from serving.api import body
 from serving.api.asked import Asked, given_in
 from serving.api.auth import Keys
 from serving.gateway import Gateway
+from serving.weigher import Weighing
+
+# From here on a body's text is not looked at on the event loop: about 10 ms.
+LARGE_BODY_BYTES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,15 @@ class Context:
         caller = self.keys.check(request)
         raw = await body.read(request, self.max_body_bytes, self.body_timeout_s)
         return raw, Asked(caller, given_in(request.scope["headers"]))
+
+    async def weighing(self, raw: bytes, of: Callable[[], Weighing]) -> Weighing:
+        """Return what `of` makes of a body; a large one is counted and searched in a thread of its own.
+
+        Counting and searching megabytes takes a second, in which nobody else would be answered.
+        """
+        if len(raw) < LARGE_BODY_BYTES:
+            return of()
+        return await asyncio.to_thread(lambda: self.gateway.weigher.screened(of()))
 
 
 def context_of(request: Request) -> Context:

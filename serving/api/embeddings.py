@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.api.answering import answered
+from serving.api.asked import Asked
 from serving.api.chat import PassedOn
 from serving.api.context import context_of
 from serving.api.schemas import LimitsBody, Name, checked, decode
@@ -37,7 +38,13 @@ async def embeddings(request: Request) -> Response:
         raise InvalidRequest(
             "model: embeddings are not routed. Name a deployment that makes them.", param="model"
         )
-    weighing = Weighing(
+    weighing = await context.weighing(raw, lambda: _weighing(body, asked, log_text=context.log_text))
+    call = Call(found, stream=False, embeds=True)
+    return await answered(request, context, weighing, call, PassedOn())
+
+
+def _weighing(body: EmbeddingsBody, asked: Asked, *, log_text: bool) -> Weighing:
+    return Weighing(
         endpoint=PATH,
         model=body.model,
         prompt={"messages": [{"role": "user", "content": ""}]},
@@ -46,10 +53,8 @@ async def embeddings(request: Request) -> Response:
         output_tokens=1,
         limits=asked.limits(body.weighbridge or LimitsBody(), ["embeddings"]),
         caller=asked.caller,
-        logged_text=msgspec.json.encode(body.input).decode() if context.log_text else None,
+        logged_text=msgspec.json.encode(body.input).decode() if log_text else None,
     )
-    call = Call(found, stream=False, embeds=True)
-    return await answered(request, context, weighing, call, PassedOn())
 
 
 def _text(given: str | list[str | int | list[int]]) -> str:

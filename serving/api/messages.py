@@ -28,7 +28,7 @@ async def messages(request: Request) -> Response:
     raw, asked = await context.admit(request)
     body = checked(decode(raw), MessagesBody)
     chat = chat_of(body)
-    weighing = _weighing(chat, context, asked)
+    weighing = await context.weighing(raw, lambda: _weighing(chat, context, asked))
     wire = Messages(stop_sequences=body.stop_sequences or (), input_tokens=weighing.input_tokens)
     call = Call(chat, stream=bool(body.stream), wants_usage=True)
     return await answered(request, context, weighing, call, wire)
@@ -39,7 +39,8 @@ async def count_tokens(request: Request) -> Response:
     context = context_of(request)
     raw, asked = await context.admit(request)
     body = checked(decode(raw), CountBody)
-    counted = {"input_tokens": _weighing(chat_of(body), context, asked).input_tokens}
+    weighing = await context.weighing(raw, lambda: _weighing(chat_of(body), context, asked))
+    counted = {"input_tokens": weighing.input_tokens}
     return Response(msgspec.json.encode(counted), media_type="application/json")
 
 

@@ -23,6 +23,9 @@ async def responses(request: Request) -> Response:
     raw, asked = await context.admit(request)
     body = checked(decode(raw), ResponsesBody)
     chat = chat_of(body)
-    weighing = from_chat(checked(chat, ChatBody), chat, asked, log_text=context.log_text, endpoint=PATH)
+    weighing = await context.weighing(
+        raw,
+        lambda: from_chat(checked(chat, ChatBody), chat, asked, log_text=context.log_text, endpoint=PATH),
+    )
     call = Call(chat, stream=bool(body.stream), wants_usage=True)
     return await answered(request, context, weighing, call, Responses(body))

@@ -13,6 +13,10 @@ _log = logging.getLogger(__name__)
 UNDETERMINED = "undetermined"
 # Proofs per shape and prompt, some microseconds each; what has more to prove counts as found.
 _MOST_PROOFS = 20_000
+# A slice is searched in a millisecond or so.
+_SLICE_CHARS = 50_000
+# No pattern of `kinds` matches more, what it looks ahead for included.
+LONGEST_MATCH_CHARS = 8_000
 # Media, which no pattern can read.
 _UNREADABLE = frozenset({"image_url", "input_audio", "file"})
 
@@ -70,11 +74,27 @@ class Screen:
 
 def _matches(shape: Shape, text: str) -> bool:
     if shape.proof is None:
-        return shape.pattern.search(text) is not None
-    for proved, found in enumerate(shape.pattern.finditer(text), start=1):
-        if proved > _MOST_PROOFS or shape.proof(found.group()):
+        return next(_found(shape.pattern, text), None) is not None
+    for proved, found in enumerate(_found(shape.pattern, text), start=1):
+        if proved > _MOST_PROOFS or shape.proof(found):
             return True
     return False
+
+
+def _found(pattern: Pattern[str], text: str) -> Iterator[str]:
+    """Yield what matches, a slice at a time: one search of megabytes would stop every other thread.
+
+    A match belongs to the slice in which it starts, and may reach beyond it.
+    """
+    at = 0
+    while at < len(text):
+        end = after = at + _SLICE_CHARS
+        for match in pattern.finditer(text, at, end + LONGEST_MATCH_CHARS):
+            if match.start() >= end:
+                break
+            yield match.group()
+            after = max(end, match.end())
+        at = after
 
 
 def _texts(value: Any) -> Iterator[str]:

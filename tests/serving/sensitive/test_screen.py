@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import re
+import re._parser as sre_parse
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.app import build_weigher
 from serving.errors import ConfigurationError
+from serving.sensitive import screen
 from serving.sensitive.kinds import SHAPES
 from serving.sensitive.screen import UNDETERMINED, Screen, Shape
 from serving.settings.load import validate_text
-from tests.running import in_process
+from tests.running import in_process, served
 
+PIECES = [
+    "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "a@b.org", "+49 30 901820", "536-90-4399",
+    "AKIAIOSFODNN7EXAMPLE", "api_key: q8sd7f6sd8f7", "diagnosed",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0.aaaaaaaaaaaa",
+]  # fmt: skip
 EACH = {kind: frozenset({f"x-{kind}"}) for kind in SHAPES}
 SCREEN = Screen(EACH, SHAPES)
 
@@ -116,9 +126,43 @@ def test_any_text_can_be_searched(text):
     assert UNDETERMINED not in kinds(text)
 
 
+@given(
+    st.lists(st.sampled_from([*PIECES, "-", " ", "1", "a", ".", "\n"]), max_size=30).map("".join),
+    st.integers(1, 40),
+)
+def test_slices_find_what_one_search_finds(text, size):
+    with pytest.MonkeyPatch.context() as patched:
+        whole = kinds(text)
+        patched.setattr(screen, "_SLICE_CHARS", size)
+        assert kinds(text) == whole
+
+
+def test_no_pattern_matches_more_than_a_slice_looks_beyond():
+    longest = [shape.pattern for shapes in SHAPES.values() for shape in shapes]
+    for pattern in longest:
+        assert sre_parse.parse(pattern.pattern, pattern.flags).getwidth()[1] < screen.LONGEST_MATCH_CHARS
+
+
 @pytest.mark.parametrize("text", ["1", "a@", "a.", "-", "eyJ", "sk-", "DE12 ", "1 ", "+1 ", "password="])
 def test_a_prompt_of_megabytes_is_searched_to_its_end(text):
     assert UNDETERMINED not in kinds(text * (1_000_000 // len(text)))
+
+
+def test_while_megabytes_are_searched_others_are_answered(tmp_path):
+    looked_for = {kind: ["gdpr"] for kind in SHAPES}
+    with served(tmp_path, sensitive=looked_for, server={"max_body_bytes": 8_000_000}) as service:
+        large = {"prompt": "no such thing in here, 12 of it. " * 40_000}
+        with ThreadPoolExecutor(1) as beside, httpx2.Client(base_url=service.base_url, timeout=60) as client:
+            searched = beside.submit(httpx2.post, f"{service.base_url}/route", json=large, timeout=60)
+            started_s = last_s = time.perf_counter()
+            longest_s = 0.0
+            while not searched.done():
+                assert client.get("/healthz").status_code == 200
+                now_s = time.perf_counter()
+                longest_s, last_s = max(longest_s, now_s - last_s), now_s
+            assert searched.result().json()["error"]["code"] == "no_eligible_deployment"
+    # on the event loop the search is one long wait for all others, and most of the time it takes
+    assert longest_s < (last_s - started_s) / 3
 
 
 CARDS = {"sensitive": {"card": ["gdpr"]}}
