@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import classify, service, soak, tools
+from tests.benchmarks import classify, decide, service, soak, tools
 from tests.benchmarks.children import stub
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.plan import Plan
@@ -20,6 +20,14 @@ def test_classification_yields_both_quantiles_for_every_length(tmp_path: Path) -
     assert [figure.name for figure in found[:2]] == ["20 words, p50", "20 words, p99"]
     assert len(found) == 9
     assert all(figure.values[0] > 0 and figure.ratios for figure in found)
+
+
+def test_decisions_are_timed_over_each_length_of_catalog(tmp_path: Path) -> None:
+    found = list(decide.measure(Plan(repeats=1, seconds=0.05, is_quick=True, build=tmp_path)))
+    assert [figure.name for figure in found[::4]] == [
+        f"{n} deployments, plain, p50" for n in ("10", "100", "1,000")
+    ]
+    assert all(0 < figure.beside_values[0] < figure.values[0] for figure in found[::2])
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")

@@ -14,7 +14,7 @@ from tests.benchmarks import machine, soak, table
 from tests.benchmarks.figures import Figure, heading
 from tests.benchmarks.plan import ROOT, Plan, Skipped
 
-PARTS = ("classify", "route", "chat", "start", "memory", "score", "install")
+PARTS = ("classify", "decide", "route", "chat", "start", "memory", "score", "install")
 
 
 def main() -> int:
