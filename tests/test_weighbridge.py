@@ -18,6 +18,7 @@ COMMANDS = [
     "verify",
     "explain",
     "replay",
+    "calibrate",
     "export-log",
     "sources",
     "train",

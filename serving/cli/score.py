@@ -6,10 +6,9 @@ import gzip
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import click
 import msgspec
@@ -18,6 +17,7 @@ from tqdm import tqdm
 from classifier.artifact import ArtifactError, bundled_models, champion_folder
 from classifier.reading import Reading, ReadingError
 from classifier.tier_classifier import TierClassifier
+from serving.cli.lines import reader
 from serving.cli.output import writer
 
 _BATCH_ROWS = 256
@@ -42,7 +42,7 @@ def score(file: str, output: str, artifact: Path | None) -> None:
     """
     try:
         classifier = TierClassifier.load(artifact or champion_folder(bundled_models()))
-        with _reader(file) as lines, writer(output) as out:
+        with reader(file) as lines, writer(output) as out:
             good, bad = _score_all(classifier, lines, out)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise click.ClickException(f"{file!r} is not a whole gzip file: {error}.") from error
@@ -104,11 +104,3 @@ def _weighed(
             "required_tier": prediction.required_tier,
             "artifact": classifier.version,
         }
-
-
-def _reader(file: str) -> AbstractContextManager[IO[bytes]]:
-    if file == "-":
-        return nullcontext(sys.stdin.buffer)
-    if file.endswith(".gz"):
-        return cast(AbstractContextManager[IO[bytes]], gzip.open(file, "rb"))
-    return Path(file).open("rb")
