@@ -25,7 +25,14 @@ async def responses(request: Request) -> Response:
     chat = chat_of(body)
     weighing = await context.weighing(
         raw,
-        lambda: from_chat(checked(chat, ChatBody), chat, asked, log_text=context.log_text, endpoint=PATH),
+        lambda: from_chat(
+            # for rules; a provider would want to store what it is attached to
+            checked(chat | {"metadata": body.metadata}, ChatBody),
+            chat,
+            asked,
+            log_text=context.log_text,
+            endpoint=PATH,
+        ),
     )
     call = Call(chat, stream=bool(body.stream), wants_usage=True)
     return await answered(request, context, weighing, call, Responses(body))

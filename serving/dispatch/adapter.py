@@ -37,6 +37,19 @@ class ProviderError(Exception):
         self.body = body
         self.unsent = unsent
 
+    @property
+    def is_refusal(self) -> bool:
+        """Tell whether the adapter refused by itself what its provider cannot do: nobody was asked."""
+        return self.unsent and self.kind == "invalid_request"
+
+
+def cannot(param: str, message: str) -> ProviderError:
+    """Return the error for what this provider cannot do and another deployment may: it is never asked."""
+    body = {"param": param}
+    return ProviderError(
+        "invalid_request", f"{param}: {message}", status=400, retryable=True, body=body, unsent=True
+    )
+
 
 class Adapter(Protocol):
     """Speaks one provider dialect."""

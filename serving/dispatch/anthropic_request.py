@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from serving.dispatch.adapter import cannot
 from serving.dispatch.anthropic_schema import supported
 from serving.dispatch.conversation import (
     Conversation,
@@ -18,7 +19,6 @@ from serving.dispatch.conversation import (
     ToolUse,
     Turn,
 )
-from serving.dispatch.native import cannot
 from serving.dispatch.signatures import Signatures
 from serving.routing.catalog import Deployment
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from serving.dispatch.adapter import ProviderError
+from serving.dispatch.adapter import ProviderError, cannot
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,5 +185,4 @@ def _without(row: Any, name: str) -> Any:
 
 
 def _cannot(param: str, told: str) -> ProviderError:
-    message = f"{param}: {told} Leave it out, or name another deployment."
-    return ProviderError("invalid_request", message, status=400, retryable=True, body={"param": param})
+    return cannot(param, f"{told} Leave it out, or name another deployment.")

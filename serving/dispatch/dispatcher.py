@@ -31,6 +31,8 @@ class DispatchFailed(WeighbridgeError):
     """
 
     def __init__(self, attempts: Sequence[Attempt], errors: Sequence[ProviderError]) -> None:
+        # what one provider cannot do says nothing of others that can, and were down
+        errors = [error for error in errors if not error.is_refusal] or errors
         last = errors[-1]
         tried = ", ".join(attempt.deployment for attempt in attempts)
         own = last.kind in _CALLERS_OWN

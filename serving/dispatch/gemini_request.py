@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from serving.dispatch.adapter import cannot
 from serving.dispatch.conversation import (
     Conversation,
     Media,
@@ -17,7 +18,6 @@ from serving.dispatch.conversation import (
     ToolUse,
     Turn,
 )
-from serving.dispatch.native import cannot
 from serving.dispatch.openai_request import texts
 from serving.dispatch.signatures import Signatures
 from serving.routing.catalog import Deployment

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from serving.dispatch import openai_answer, openai_request
-from serving.dispatch.adapter import ProviderError
+from serving.dispatch.adapter import ProviderError, cannot
 from serving.dispatch.completion import Call, Stream, Whole
 from serving.dispatch.connection import Connection, Events, Outgoing
 from serving.dispatch.conversation import Conversation
@@ -176,10 +176,3 @@ def refuse_others(conversation: Conversation) -> None:
     """Raise ProviderError for the first field that only OpenAI's own protocol has."""
     for name in conversation.others:
         raise cannot(name, "this provider cannot honour it. Leave it out, or name another deployment.")
-
-
-def cannot(param: str, message: str) -> ProviderError:
-    """Return the error for what this provider cannot do and another deployment may: it is never asked."""
-    return ProviderError(
-        "invalid_request", f"{param}: {message}", status=400, retryable=True, body={"param": param}
-    )

@@ -107,6 +107,8 @@ class Trip:
     def failed(self, deployment: Deployment, started_s: float, error: ProviderError) -> None:
         """Take in that a deployment did not answer."""
         self.errors.append(error)
+        # who cannot do what is asked takes nobody's turn
+        self._asked -= error.is_refusal
         took_ms = (time.perf_counter() - started_s) * 1000.0
         cost_usd = 0.0 if error.unsent else None
         self.attempts.append(Attempt(deployment.name, "error", took_ms, error.kind, error.status, cost_usd))

@@ -207,6 +207,8 @@ def test_tokens_are_counted_without_asking_anybody(client, house):
         ({"extra_body": {"mcp_servers": [{"name": "a"}]}}, "mcp_servers"),
         ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, "messages[0].content[0]"),
         ({"max_tokens": -1}, "max_tokens"),
+        ({"inference_geo": "eu"}, "x-weighbridge-compliance: eu"),
+        ({"extra_body": {"workspace_id": "w"}}, "workspace_id"),
         ({"messages": [{"role": "boss", "content": "a"}]}, "messages[0].role"),
     ],
 )
@@ -216,6 +218,13 @@ def test_what_cannot_be_said_is_refused_by_name_and_never_dropped(client, house,
     assert raised.value.body["error"]["type"] == "invalid_request_error"
     assert place in str(raised.value)
     assert house.provider.requests == []
+
+
+def test_what_changes_nothing_is_taken_and_the_user_is_told_on(client, house):
+    body = {"context_management": {"edits": []}, "cache_control": {"type": "ephemeral"}}
+    client.messages.create(**ASKED, service_tier="auto", metadata={"user_id": "u-1"}, extra_body=body)
+    assert house.provider.sent["user"] == "u-1"
+    assert house.provider.sent.keys().isdisjoint({"context_management", "cache_control", "service_tier"})
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,13 @@ def test_an_error_before_a_stream_raises(client, house):
         ({"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "a"}]}]},
          "input[0].content[0]"),
         ({"tool_choice": {"type": "web_search"}, "tools": [WEATHER]}, "tool_choice"),
+        ({"tools": [WEATHER | {"defer_loading": True}]}, "tools[0]"),
+        ({"truncation": "auto"}, "truncation"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"include": ["message.output_text.logprobs"]}, "include"),
+        ({"extra_body": {"context_management": [{"type": "compaction"}]}}, "context_management"),
+        ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
+        ({"text": {"voice": "loud"}}, "text.voice"),
     ],
 )  # fmt: skip
 def test_what_needs_state_or_runs_at_openai_is_refused_by_name(client, house, fields, place):
@@ -165,3 +172,23 @@ def test_what_needs_state_or_runs_at_openai_is_refused_by_name(client, house, fi
         client.responses.create(**{"model": "auto", "input": "a"} | fields)
     assert raised.value.param == place
     assert house.provider.requests == []
+
+
+def test_what_changes_nothing_is_taken_as_the_documentation_says(client, house):
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "AAAA"}
+    response = client.responses.create(
+        model="auto",
+        input=[thought, {"role": "user", "content": "Hello?"}],
+        include=["reasoning.encrypted_content"],
+        reasoning={"effort": "low", "summary": "auto"},
+        truncation="disabled",
+        max_tool_calls=3,
+        stream_options={"include_obfuscation": False},
+        metadata={"team": "search"},
+        user="u-1",
+    )
+    assert response.output_text == "Hello wörld"
+    assert house.provider.sent["messages"] == [{"role": "user", "content": "Hello?"}]
+    assert house.provider.sent["user"] == "u-1"
+    # what only we and OpenAI's store know stays here
+    assert house.provider.sent.keys().isdisjoint({"metadata", "include", "truncation", "max_tool_calls"})

@@ -75,8 +75,18 @@ class OutputConfig(Struct):
     format: Format | None = None
 
 
-class CountBody(Struct):
-    """What both endpoints take; `weighbridge` is ours."""
+class Metadata(Struct):
+    """Who the caller's user is."""
+
+    user_id: str | None = None
+
+
+class CountBody(Struct, forbid_unknown_fields=True):
+    """What both endpoints take; `weighbridge` is ours.
+
+    What is not here is refused by name, so that nothing a caller relies on is dropped unsaid.
+    `docs/conformance.md` tells what is here and changes nothing.
+    """
 
     model: Name
     messages: Annotated[list[Turn], Meta(min_length=1, max_length=10_000)]
@@ -88,6 +98,10 @@ class CountBody(Struct):
     output_format: Format | None = None
     mcp_servers: list[Any] | None = None
     container: Any = None
+    inference_geo: str | None = None
+    cache_control: dict[str, Any] | None = None
+    context_management: dict[str, Any] | None = None
+    speed: str | None = None
     weighbridge: LimitsBody | None = None
 
 
@@ -100,3 +114,5 @@ class MessagesBody(CountBody, kw_only=True):
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
+    metadata: Metadata | None = None
+    service_tier: str | None = None

@@ -46,6 +46,7 @@ def _sampling(body: MessagesBody) -> dict[str, Any]:
         "temperature": body.temperature,
         "top_p": body.top_p,
         "top_k": body.top_k,
+        "user": body.metadata.user_id if body.metadata else None,
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -57,6 +58,12 @@ def _refuse_what_runs_elsewhere(body: CountBody) -> None:
                 f"{name}: runs at Anthropic and cannot be routed. Leave it out, or call Anthropic directly.",
                 param=name,
             )
+    if body.inference_geo:
+        raise InvalidRequest(
+            f"inference_geo: where a request may go is asked for as a compliance tag. Leave it out, and send "
+            f"the header x-weighbridge-compliance: {body.inference_geo[:40]}.",
+            param="inference_geo",
+        )
 
 
 def _effort(body: CountBody) -> str | None:

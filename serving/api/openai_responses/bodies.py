@@ -33,17 +33,7 @@ class Item(Struct):
     output: str | list[Piece] | None = None
 
 
-class Tool(Struct):
-    """A function of the caller's own; every other type runs at OpenAI."""
-
-    type: str
-    name: str | None = None
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-
-class Format(Struct):
+class Format(Struct, forbid_unknown_fields=True):
     """What the answer must look like."""
 
     type: Literal["text", "json_object", "json_schema"]
@@ -53,21 +43,27 @@ class Format(Struct):
     description: str | None = None
 
 
-class Text(Struct):
+class Text(Struct, forbid_unknown_fields=True):
     """How the answer is written."""
 
     format: Format | None = None
     verbosity: str | None = None
 
 
-class Reasoning(Struct):
-    """How much effort."""
+class Reasoning(Struct, forbid_unknown_fields=True):
+    """How much effort; no summary of thoughts is given, asked for or not."""
 
     effort: str | None = None
+    summary: str | None = None
+    generate_summary: str | None = None
 
 
-class ResponsesBody(Struct):
-    """`POST /v1/responses`; `weighbridge` is ours."""
+class ResponsesBody(Struct, forbid_unknown_fields=True):
+    """`POST /v1/responses`; `weighbridge` is ours.
+
+    What is not here is refused by name, so that nothing a caller relies on is dropped unsaid.
+    `docs/conformance.md` tells what is here and changes nothing.
+    """
 
     model: Name
     input: str | Annotated[list[Item], Meta(min_length=1, max_length=10_000)]
@@ -80,10 +76,18 @@ class ResponsesBody(Struct):
     top_p: float | None = None
     text: Text | None = None
     tool_choice: str | dict[str, Any] | None = None
-    tools: list[Tool] | None = None
+    tools: list[dict[str, Any]] | None = None
     metadata: dict[str, str] | None = None
     prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
     safety_identifier: str | None = None
+    service_tier: str | None = None
+    user: str | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    include: list[str] | None = None
+    top_logprobs: int | None = None
+    max_tool_calls: int | None = None
+    stream_options: dict[str, Any] | None = None
     store: bool | None = None
     background: bool | None = None
     previous_response_id: str | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from serving.api.openai_responses.bodies import Format, Item, Piece, ResponsesBody, Tool
+from serving.api.openai_responses.bodies import Format, Item, Piece, ResponsesBody
 from serving.errors import InvalidRequest
 
 _STATEFUL = ("store", "background", "previous_response_id", "conversation", "prompt")
@@ -20,8 +20,13 @@ _SAME_NAME = (
     "temperature",
     "top_p",
     "prompt_cache_key",
+    "prompt_cache_retention",
     "safety_identifier",
+    "service_tier",
+    "user",
 )
+_LOGPROBS = "message.output_text.logprobs"
+_TOOL_FIELDS = frozenset({"type", "name", "description", "parameters", "strict"})
 _TEXTS = ("input_text", "output_text", "text")
 
 
@@ -34,6 +39,7 @@ def chat_of(body: ResponsesBody) -> dict[str, Any]:
                 "items of input.",
                 param=name,
             )
+    _refuse_what_is_not_done(body)
     chat: dict[str, Any] = {"model": body.model, "messages": list(_messages(body))}
     chat |= {name: value for name in _SAME_NAME if (value := getattr(body, name)) is not None}
     if body.max_output_tokens is not None:
@@ -65,17 +71,30 @@ def _response_format(wanted: Format) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": named}
 
 
-def _tool(tool: Tool, path: str) -> dict[str, Any]:
-    if tool.type != "function" or not tool.name:
+def _refuse_what_is_not_done(body: ResponsesBody) -> None:
+    if body.truncation == "auto":
         raise InvalidRequest(
-            f"{path}: only functions with a name can be routed; {tool.type!r} runs at OpenAI.", param=path
+            "truncation: nothing is cut out of a conversation here. Leave it out, and send what fits.",
+            param="truncation",
         )
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-    function["strict"] = tool.strict  # type: ignore[assignment]
-    return {
-        "type": "function",
-        "function": {name: value for name, value in function.items() if value is not None},
-    }
+    for name, asked in (("top_logprobs", body.top_logprobs), ("include", _LOGPROBS in (body.include or ()))):
+        if asked:
+            raise InvalidRequest(
+                f"{name}: probabilities are given by /v1/chat/completions alone. Leave it out.", param=name
+            )
+
+
+def _tool(tool: dict[str, Any], path: str) -> dict[str, Any]:
+    if tool.get("type") != "function" or not isinstance(tool.get("name"), str):
+        kind = str(tool.get("type"))[:40]
+        raise InvalidRequest(
+            f"{path}: only functions with a name can be routed; {kind!r} runs at OpenAI.", param=path
+        )
+    strange = [name for name in sorted(tool) if name not in _TOOL_FIELDS and tool[name]]
+    if strange:
+        raise InvalidRequest(f"{path}.{strange[0]}: cannot be routed. Leave it out.", param=path)
+    function = {name: tool[name] for name in sorted(_TOOL_FIELDS - {"type"}) if tool.get(name) is not None}
+    return {"type": "function", "function": function}
 
 
 def _tool_choice(choice: str | dict[str, Any]) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from serving.dispatch.adapter import ProviderError
+from serving.dispatch.adapter import ProviderError, cannot
 from serving.dispatch.completion import Call, Whole
 from serving.dispatch.dispatcher import DispatchCancelled, Dispatcher, DispatchFailed, Patience
 from serving.records import Usage
@@ -51,6 +51,26 @@ def test_the_callers_own_error_is_not_tried_elsewhere():
         dispatch(adapter, "a", "b")
     assert adapter.asked == ["a"]
     assert (caught.value.status, caught.value.code) == (422, "invalid_request")
+
+
+REFUSED = cannot("n", "this provider gives one answer.")
+
+
+def test_who_cannot_do_what_is_asked_takes_no_attempt_from_those_who_can():
+    adapter = ScriptedAdapter(a=REFUSED, b=REFUSED, c=REFUSED, d=OK)
+    found = dispatch(adapter, "a", "b", "c", "d", patience=Patience(max_attempts=1))
+    assert found.deployment == "d"
+    assert statuses(found.attempts) == [("a", "error"), ("b", "error"), ("c", "error"), ("d", "ok")]
+
+
+def test_where_nobody_can_do_it_the_caller_is_told_the_field():
+    error = failed(REFUSED, REFUSED)
+    assert (error.status, error.param, error.type) == (400, "n", "invalid_request_error")
+
+
+def test_who_could_and_is_down_is_worth_another_try_whatever_the_others_refuse():
+    assert failed(down("overloaded"), REFUSED).status == 503
+    assert failed(REFUSED, down("rate_limit", retry_after_s=2.0)).headers == {"retry-after": "2"}
 
 
 def failed(*errors):
