@@ -54,6 +54,7 @@ from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
 from serving.tables.recent import Recent
 from serving.tables.share import TrafficShare
+from serving.tables.watched import Habits
 from serving.weigher import Weigher
 
 
@@ -158,9 +159,15 @@ def build_weigher(settings: Settings, environ: Mapping[str, str], log: DecisionL
         ),
         tables=LiveTables(
             catalog,
-            latency_decay=settings.tables.latency_decay,
-            failure_threshold=settings.tables.failure_threshold,
-            cooldown_s=settings.tables.cooldown_s,
+            Habits(
+                latency_decay=settings.tables.latency_decay,
+                failure_threshold=settings.tables.failure_threshold,
+                error_rate=settings.tables.error_rate,
+                cooldown_s=settings.tables.cooldown_s,
+                longest_cooldown_s=settings.tables.longest_cooldown_s,
+                quality_strength=settings.tables.quality_strength,
+                quality_half_life_s=settings.tables.quality_half_life_days * 86_400.0,
+            ),
         ),
         traffic=TrafficShare(
             cap=settings.policy.share_cap,

@@ -98,7 +98,14 @@ class Gateway:
         )
         self._unfinished += 1
         try:
-            hops = Hops(decided.decision, self.catalog, self.weigher.tables, self._first_bytes, charges)
+            hops = Hops(
+                decided.decision,
+                self.catalog,
+                self.weigher.tables,
+                self._first_bytes,
+                charges,
+                streamed=call.stream,
+            )
             dispatched = await self._dispatcher.dispatch(ranking, call, hops)
         except DispatchFailed as failure:
             journey.finish("error", failure.attempts, error=charges.refused or failure.kind)

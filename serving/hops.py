@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from serving.charges import Charges
+from serving.records import Attempt
 from serving.routing.catalog import Catalog
 from serving.routing.filters import first_reason
 from serving.routing.request import RoutingRequest
@@ -27,16 +28,27 @@ class Hops:
         tables: LiveTables,
         first_bytes: FirstBytes | None = None,
         charges: Charges | None = None,
+        *,
+        streamed: bool = False,
     ) -> None:
         self._decision = decision
         self._catalog = catalog
         self._tables = tables
         self._first_bytes = first_bytes
         self._charges = charges
+        # what a whole answer takes beside its first token
+        self._writing_tokens = 0 if streamed else decision.request.expected_output_tokens
 
     async def admit(self, deployment: str) -> str | None:
         """Set aside what asking a deployment may cost; return the code of what stands against it, or None."""
-        return None if self._charges is None else await self._charges.reserve(deployment)
+        found = None if self._charges is None else await self._charges.reserve(deployment)
+        if found is None:
+            self._tables.started(self._decision.request.decision_id, deployment, self._writing_tokens)
+        return found
+
+    def ended(self, attempt: Attempt) -> None:
+        """Take in how asking one deployment ended, before the request has."""
+        self._tables.ended(self._decision.request.decision_id, attempt)
 
     def against(self, deployment: str, elapsed_ms: float) -> str | None:
         """Return the code of what now stands against a deployment, or None."""

@@ -40,6 +40,9 @@ class Hops(Protocol):
     async def admit(self, deployment: str) -> str | None:
         """Prepare for a deployment being asked at once; return the code of what forbids it, or None."""
 
+    def ended(self, attempt: Attempt) -> None:
+        """Take in how asking a deployment ended."""
+
     def hedge_after_ms(self, first: str, second: str) -> float | None:
         """Return when a second deployment may be asked as well, or None for never."""
 
@@ -111,14 +114,19 @@ class Trip:
         self._asked -= error.is_refusal
         took_ms = (time.perf_counter() - started_s) * 1000.0
         cost_usd = 0.0 if error.unsent else None
-        self.attempts.append(Attempt(deployment.name, "error", took_ms, error.kind, error.status, cost_usd))
+        self._note(Attempt(deployment.name, "error", took_ms, error.kind, error.status, cost_usd))
         if error.kind in _PASSING:
             self._failed.append((deployment, error))
 
     def ended(self, deployment: Deployment, started_s: float, status: str) -> None:
         """Take in that a deployment answered (`ok`), or that nobody waited for it (`cancelled`)."""
         took_ms = (time.perf_counter() - started_s) * 1000.0
-        self.attempts.append(Attempt(deployment.name, status, took_ms))
+        self._note(Attempt(deployment.name, status, took_ms))
+
+    def _note(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
+        if self._hops is not None:
+            self._hops.ended(attempt)
 
     def _may_ask(self) -> bool:
         return self._asked < self._patience.max_attempts and time.perf_counter() < self.due_s

@@ -72,7 +72,7 @@ def decide(
         if against is not None:
             rejected.append(against)
             continue
-        quality = expected_quality(row.quality, shares)
+        quality = expected_quality(state.quality or row.quality, shares)
         if quality < floor:
             reason = f"expected quality {quality:.3f} is below the floor of {floor:.3f}"
             rejected.append(Rejection(row.name, "quality_floor", reason))

@@ -11,12 +11,19 @@ from dataclasses import dataclass, field
 class DeploymentState:
     """What is known of one deployment right now: speed in milliseconds and tokens per second, and health.
 
-    `unavailable` is None while it may be used, else the reason why not.
+    `unavailable` is None while it may be used, else the reason why not; `error_rate` (0–1) is the share of
+    attempts that failed lately. `quality` is what was learned per required tier, None where the catalog's
+    figures stand. `requests` and `spent_usd` weigh the latest most: their ratio between deployments is each
+    one's share, their size means nothing.
     """
 
     first_token_ms: float
     output_tokens_per_second: float
     unavailable: str | None = None
+    error_rate: float = 0.0
+    quality: Mapping[str, float] | None = None
+    requests: float = 0.0
+    spent_usd: float = 0.0
 
     def latency_ms(self, output_tokens: int) -> float:
         """Return the expected time of a whole answer in milliseconds.
@@ -63,3 +70,18 @@ class Snapshot:
     version: str
     states: Mapping[str, DeploymentState] = field(default_factory=dict)
     traffic: Traffic = NO_TRAFFIC
+
+    def shares(self) -> dict[str, tuple[float, float]]:
+        """Return the share (0–1) of the requests and of the money lately, of those that had any.
+
+        >>> busy, idle = DeploymentState(1.0, 1.0, requests=3.0, spent_usd=0.2), DeploymentState(1.0, 1.0)
+        >>> Snapshot("1", {"a": busy, "b": busy, "c": idle}).shares()
+        {'a': (0.5, 0.5), 'b': (0.5, 0.5)}
+        """
+        requests = sum(state.requests for state in self.states.values())
+        spent_usd = sum(state.spent_usd for state in self.states.values())
+        return {
+            name: (state.requests / requests, state.spent_usd / spent_usd if spent_usd else 0.0)
+            for name, state in self.states.items()
+            if state.requests
+        }

@@ -161,7 +161,19 @@ class TablesSettings(Section):
 
     latency_decay: Annotated[float, Field(ge=0, lt=1)]
     failure_threshold: Annotated[int, Field(ge=1, le=1_000_000)]
+    error_rate: Annotated[float, Field(gt=0, le=1)]
     cooldown_s: Annotated[float, Field(ge=0, le=86_400)]
+    longest_cooldown_s: Annotated[float, Field(ge=0, le=86_400)]
+    quality_strength: Annotated[float, Field(gt=0, le=1_000_000)]
+    quality_half_life_days: Annotated[float, Field(gt=0, le=36_500)]
+
+    @field_validator("longest_cooldown_s")
+    @classmethod
+    def _is_no_shorter(cls, longest_s: float, info: ValidationInfo) -> float:
+        cooldown_s = info.data.get("cooldown_s", longest_s)
+        if longest_s < cooldown_s:
+            raise ValueError(f"is less than cooldown_s = {cooldown_s:g}; make it at least that")
+        return longest_s
 
 
 class SensitiveSettings(Section):

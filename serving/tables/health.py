@@ -1,34 +1,80 @@
-"""Whether a deployment is up: a circuit breaker over consecutive failures."""
+"""Whether a deployment is up: a circuit breaker over failures in a row, and over their rate."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from serving.tables.chances import Chances
+
+# Weight of what was known about the rate, after each new attempt: the last ten or so count.
+_DECAY = 0.9
+# So many attempts must be known before their rate says anything.
+_LEAST_ATTEMPTS = 8.0
+# So many answers in a row close the breaker.
+_BELIEVED = 2
 
 
-@dataclass(slots=True)
+class ErrorRate:
+    """The share (0–1) of attempts that failed lately; none is assumed to fail until some did.
+
+    >>> rate = ErrorRate()
+    >>> for failed in [False] * 50 + [True] * 5: rate.observe(failed)
+    >>> round(rate.share, 2)
+    0.41
+    """
+
+    def __init__(self) -> None:
+        self._attempts = 0.0
+        self._failures = 0.0
+
+    def observe(self, failed: bool) -> None:
+        """Take in one attempt."""
+        self._attempts = self._attempts * _DECAY + 1.0
+        self._failures = self._failures * _DECAY + failed
+
+    @property
+    def share(self) -> float:
+        """Return the share; few attempts say little."""
+        return self._failures / max(self._attempts, _LEAST_ATTEMPTS)
+
+
 class CircuitBreaker:
-    """Opens after `failure_threshold` failures in a row; after `cooldown_s` it lets traffic try again.
+    """Opens after `failure_threshold` failures in a row, or where too great a share fails.
 
-    One failure after the cooldown opens it again at once; one success closes it.
+    After its wait single requests try: some successes close it, a failure opens it again at once, for longer.
     Times are seconds of whatever clock the caller uses throughout.
     """
 
-    failure_threshold: int
-    cooldown_s: float
-    failures: int = 0
-    open_until_s: float | None = None
-
-    def is_open(self, now_s: float) -> bool:
-        """Tell whether the deployment should be left alone right now."""
-        return self.open_until_s is not None and now_s < self.open_until_s
-
-    def record_success(self) -> None:
-        """Close the breaker."""
+    def __init__(self, failure_threshold: int, error_rate: float, chances: Chances) -> None:
+        self.chances = chances
+        self.rate = ErrorRate()
         self.failures = 0
-        self.open_until_s = None
+        self._successes = 0
+        self._failure_threshold = failure_threshold
+        self._error_rate = error_rate
+
+    def record_success(self, now_s: float) -> None:
+        """Take in an answer; once enough tries succeeded the breaker closes. Answers from before do not count."""
+        self.rate.observe(False)
+        self.failures = 0
+        if not self.chances.is_due(now_s):
+            return
+        self._successes += 1
+        if self._successes >= _BELIEVED:
+            self.chances.forgive()
+            self.rate = ErrorRate()
 
     def record_failure(self, now_s: float) -> None:
         """Count a failure, and open the breaker when there are too many."""
+        self.rate.observe(True)
         self.failures += 1
-        if self.failures >= self.failure_threshold:
-            self.open_until_s = now_s + self.cooldown_s
+        self._successes = 0
+        is_trying = self.chances.from_s is not None
+        if self.failures >= self._failure_threshold or self.rate.share >= self._error_rate or is_trying:
+            self.chances.disappoint(now_s)
+
+    def against(self, now_s: float, trying: bool) -> str | None:
+        """Return why it should be left alone right now; `trying` where one request is on its way."""
+        if not self.chances.is_away(now_s) and not (trying and self.chances.is_due(now_s)):
+            return None
+        if self.failures >= 2 or self.rate.share < self._error_rate:
+            return f"failing: {self.failures} errors in a row"
+        return f"failing: {self.rate.share:.0%} of the last attempts"

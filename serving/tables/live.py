@@ -1,83 +1,155 @@
-"""The tables of one running service: outcomes in, snapshots out."""
+"""The tables of one running service: what happens goes in, snapshots come out."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from serving.records import Attempt, Outcome
-from serving.routing.catalog import Catalog, Deployment
-from serving.routing.snapshot import DeploymentState, Snapshot
-from serving.tables.health import CircuitBreaker
-from serving.tables.latency import Latency
+from serving.routing.catalog import Catalog
+from serving.routing.snapshot import Snapshot
+from serving.tables.recency import Recency
+from serving.tables.watched import Habits, Waiting, Watched
 
-# Where a row of the catalog states no speed: slow enough not to be preferred for being unknown.
-_UNKNOWN_FIRST_TOKEN_MS = 1_500.0
-_UNKNOWN_OUTPUT_TOKENS_PER_SECOND = 40.0
-
-# Kinds of error that say something about the caller or our key, not about the provider's health.
-_NOT_ITS_FAULT = frozenset({"invalid_request", "context_length", "content_filter", "not_found"})
+# How often those who wait are looked at.
+_LOOK_S = 0.1
+# How often what feedback has taught is forgotten a little.
+_FORGET_S = 600.0
 
 
 class LiveTables:
-    """Latency and health of every deployment, updated by each outcome.
+    """Speed, health, quality and traffic of every deployment, frozen for each decision.
 
-    Not thread-safe: it lives on the event loop of one worker.
+    `clock` is for durations, `wall` (Unix time) for what is dated. Not thread-safe: it lives on the event
+    loop of one worker.
     """
 
     def __init__(
         self,
         catalog: Catalog,
+        habits: Habits | None = None,
         *,
-        latency_decay: float = 0.9,
-        failure_threshold: int = 5,
-        cooldown_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
-        self._latency = {row.name: _prior(row, latency_decay) for row in catalog}
-        self._health = {row.name: CircuitBreaker(failure_threshold, cooldown_s) for row in catalog}
+        self._wall = wall
+        self._rows = {row.name: Watched(row, habits or Habits()) for row in catalog}
+        self._changed = set(self._rows)
+        self._timed: set[str] = set()
+        # of requests on their way: failures that were taken in, and who has had a first token
+        self._told: Counter[str] = Counter()
+        self._begun: set[str] = set()
+        self._recency = Recency()
         self._frozen_count = 0
-        self._frozen: Snapshot | None = None
-        self._stale_at_s: float | None = None
+        self._frozen = Snapshot(version="0")
+        self._look_at_s = 0.0
 
     def snapshot(self) -> Snapshot:
         """Return the numbers of this moment; the same object until something changes."""
         now_s = self._clock()
-        if self._frozen is None or (self._stale_at_s is not None and now_s >= self._stale_at_s):
-            self._frozen = self._freeze(now_s)
+        if self._changed or now_s >= self._look_at_s:
+            self._freeze(now_s)
         return self._frozen
+
+    def started(self, decision_id: str, deployment: str, output_tokens: int) -> None:
+        """Take in that a deployment is asked; `output_tokens` is 0 where the first byte ends the wait."""
+        row = self._rows.get(deployment)
+        if row is not None:
+            row.waiting[decision_id] = Waiting(self._clock(), output_tokens)
+            self._changed.add(deployment)
+
+    def ended(self, decision_id: str, attempt: Attempt) -> None:
+        """Take in that a wait is over; a failure counts at once, whatever becomes of the request."""
+        row = self._rows.get(attempt.deployment)
+        if row is None:
+            return
+        now_s = self._clock()
+        waiting = row.waiting.pop(decision_id, None)
+        if attempt.status == "cancelled" and waiting is not None:
+            row.given_up(waiting, now_s)
+        if attempt.status == "ok" and waiting is not None and waiting.output_tokens == 0:
+            row.began(attempt.latency_ms, now_s)
+            self._begun.add(decision_id)
+        if attempt.status == "error":
+            self._told[decision_id] += 1
+            row.attempted(attempt.error or "upstream", now_s)
+        self._changed.add(attempt.deployment)
 
     def record(self, outcome: Outcome) -> None:
         """Take in what happened to one dispatched request, each attempt on its own."""
         now_s = self._clock()
+        told = self._told.pop(outcome.decision_id, 0)
         for attempt in outcome.attempts:
-            self._record_health(attempt, now_s)
-        answered = self._latency.get(outcome.deployment or "")
-        if outcome.status == "ok" and answered is not None:
-            answered.observe(*_served_times(outcome), outcome.usage.output_tokens)
-        self._frozen = None
+            row = self._rows.get(attempt.deployment)
+            if row is None:
+                continue
+            row.waiting.pop(outcome.decision_id, None)
+            self._changed.add(attempt.deployment)
+            if attempt.status in ("cancelled", "skipped"):
+                continue
+            failed = attempt.status != "ok"
+            if failed and told:
+                told -= 1
+                continue
+            row.attempted(attempt.error or "upstream" if failed else None, now_s)
+        self._answered(outcome, now_s)
 
-    def _record_health(self, attempt: Attempt, now_s: float) -> None:
-        breaker = self._health.get(attempt.deployment)
-        if breaker is None or attempt.status in ("cancelled", "skipped") or attempt.error in _NOT_ITS_FAULT:
+    def rated(
+        self, deployment: str, score: float, tier_shares: Sequence[tuple[str, float]], at_s: float
+    ) -> None:
+        """Take in what someone thought (0–1) at a moment (Unix time) of an answer to such a prompt."""
+        row = self._rows.get(deployment)
+        if row is not None:
+            row.rated(score, tier_shares, at_s)
+            self._changed.add(deployment)
+
+    def _answered(self, outcome: Outcome, now_s: float) -> None:
+        began = outcome.decision_id in self._begun
+        self._begun.discard(outcome.decision_id)
+        name = outcome.deployment or ""
+        row = self._rows.get(name)
+        if row is None:
             return
-        if attempt.status == "ok":
-            breaker.record_success()
-        else:
-            breaker.record_failure(now_s)
+        weight = self._recency.weight(self._wall())
+        row.requests += weight
+        row.spent_usd += weight * (outcome.cost_usd or 0.0)
+        if outcome.status == "ok":
+            times = _served_times(outcome)
+            row.answered(*times, outcome.usage.output_tokens, now_s, began=began)
+        self._changed.add(name)
 
-    def _freeze(self, now_s: float) -> Snapshot:
-        opened = [b.open_until_s for b in self._health.values() if b.open_until_s and b.is_open(now_s)]
-        self._stale_at_s = min(opened, default=None)
-        self._frozen_count += 1
-        states = {name: self._state(name, now_s) for name in self._latency}
-        return Snapshot(version=str(self._frozen_count), states=states)
+    def _freeze(self, now_s: float) -> None:
+        wall_s = self._wall()
+        self._lighten(wall_s)
+        before = self._frozen.states
+        looked_at = self._changed | self._timed
+        now = {name: self._rows[name].state(now_s, wall_s) for name in looked_at}
+        self._timed = {name for name in looked_at if self._rows[name].is_timed}
+        self._changed.clear()
+        self._look_at_s = self._next_look_s(now_s)
+        if any(state != before.get(name) for name, state in now.items()):
+            self._frozen_count += 1
+            self._frozen = Snapshot(version=str(self._frozen_count), states={**before, **now})
 
-    def _state(self, name: str, now_s: float) -> DeploymentState:
-        latency, breaker = self._latency[name], self._health[name]
-        reason = f"failing: {breaker.failures} errors in a row" if breaker.is_open(now_s) else None
-        return DeploymentState(latency.first_token_ms, latency.output_tokens_per_second, reason)
+    def _next_look_s(self, now_s: float) -> float:
+        """Return when time alone may change a state."""
+        moments = [now_s + _FORGET_S]
+        for row in map(self._rows.__getitem__, self._timed):
+            changes_at_s = row.changes_at_s(now_s)
+            if row.waiting:
+                moments.append(now_s + _LOOK_S)
+            if changes_at_s is not None:
+                moments.append(changes_at_s)
+        return min(moments)
+
+    def _lighten(self, wall_s: float) -> None:
+        divisor = self._recency.lighter(wall_s)
+        for name, row in self._rows.items() if divisor is not None else ():
+            row.requests /= divisor or 1.0
+            row.spent_usd /= divisor or 1.0
+            self._changed.add(name)
 
 
 def _served_times(outcome: Outcome) -> tuple[float | None, float]:
@@ -85,11 +157,3 @@ def _served_times(outcome: Outcome) -> tuple[float | None, float]:
     failed_ms = sum(attempt.latency_ms for attempt in outcome.attempts[:-1])
     first_ms = None if outcome.first_token_ms is None else max(outcome.first_token_ms - failed_ms, 0.0)
     return first_ms, max(outcome.latency_ms - failed_ms, 0.0)
-
-
-def _prior(row: Deployment, decay: float) -> Latency:
-    return Latency(
-        row.first_token_ms or _UNKNOWN_FIRST_TOKEN_MS,
-        row.output_tokens_per_second or _UNKNOWN_OUTPUT_TOKENS_PER_SECOND,
-        decay,
-    )

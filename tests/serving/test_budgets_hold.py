@@ -27,6 +27,7 @@ from serving.state.sqlite import SQLiteLog
 from serving.tables.budgets import Budget, Budgets
 from serving.tables.history import charges_in
 from serving.tables.live import LiveTables
+from serving.tables.watched import Habits
 from serving.weigher import Weigher, Weighing
 from tests.fakes import ScriptedStream, down
 
@@ -109,7 +110,7 @@ def built(provider, *rows, counters=None, catalog=CATALOG):
         catalog=catalog,
         policy=Policy(),
         rollout=Rollout(None, problem="none in this test"),
-        tables=LiveTables(catalog, failure_threshold=1_000_000),
+        tables=LiveTables(catalog, Habits(failure_threshold=1_000_000, error_rate=1.0)),
         budgets=budgets,
         expected_output_tokens=100,
     )

@@ -22,6 +22,7 @@ from serving.routing.request import Limits
 from serving.state.sqlite import SQLiteLog
 from serving.state.writer import LogWriter
 from serving.tables.live import LiveTables
+from serving.tables.watched import Habits
 from serving.weigher import Weigher, Weighing
 from tests.fakes import ScriptedAdapter, ScriptedStream, down
 
@@ -75,7 +76,7 @@ def built(log, adapter, policy):
         catalog=CATALOG,
         policy=policy,
         rollout=Rollout(None, problem="none in this test"),
-        tables=LiveTables(CATALOG, failure_threshold=2, cooldown_s=60.0),
+        tables=LiveTables(CATALOG, Habits(failure_threshold=2, cooldown_s=60.0)),
         expected_output_tokens=100,
     )
     writer = LogWriter(log, queue_size=100, flush_interval_ms=5, batch_size=10)

@@ -12,6 +12,7 @@ from serving.routing.request import Limits, RoutingRequest
 from serving.routing.router import decide
 from serving.tables.first_bytes import FirstBytes
 from serving.tables.live import LiveTables
+from serving.tables.watched import Habits
 
 CATALOG = Catalog(
     {
@@ -30,7 +31,7 @@ FAILED = Outcome(
 
 @pytest.fixture
 def tables():
-    return LiveTables(CATALOG, failure_threshold=1)
+    return LiveTables(CATALOG, Habits(failure_threshold=1))
 
 
 def hops(tables, first_bytes=None, **limits):

@@ -32,6 +32,9 @@ class Looking:
     async def admit(self, deployment):
         return None
 
+    def ended(self, attempt):
+        pass
+
     def hedge_after_ms(self, first, second):
         return self._hedge_after_ms
 
