@@ -52,7 +52,7 @@ class CircuitBreaker:
         self._error_rate = error_rate
 
     def record_success(self, now_s: float) -> None:
-        """Take in an answer; once enough tries succeeded the breaker closes. Answers from before do not count."""
+        """Take in an answer; once enough tries succeeded the breaker closes. Earlier answers do not count."""
         self.rate.observe(False)
         self.failures = 0
         if not self.chances.is_due(now_s):
