@@ -185,7 +185,8 @@ class Weigher:
             day=self._today(),
             rules=ruling.names,
             sensitive=found.kinds,
-            control_draw=_draw(weighing, decision_id, ruling),
+            control_draw=_control_draw(weighing, decision_id) if ruling.in_control_group else 1.0,
+            exploration_draw=_draw(decision_id, b"explore") if ruling.may_explore else 1.0,
             kind=kind,
             last_turn=self._recent.last_turn(weighing.conversation) if weighing.goes_on else None,
             max_output_tokens=allowed,
@@ -254,11 +255,13 @@ def _stated(prediction: Prediction, tier: str) -> Prediction:
     return replace(prediction, sufficiency=sufficiency, source="rule")
 
 
-def _draw(weighing: Weighing, decision_id: str, ruling: Ruling) -> float:
+def _control_draw(weighing: Weighing, decision_id: str) -> float:
     """Return the sticky draw for the control group: the same user or conversation always draws the same."""
-    if not ruling.in_control_group:
-        return 1.0
-    unit = weighing.user or weighing.conversation or decision_id
-    digest = hashlib.blake2b(unit.encode("utf-8", "replace"), digest_size=8, person=b"control").digest()
+    return _draw(weighing.user or weighing.conversation or decision_id, b"control")
+
+
+def _draw(unit: str, purpose: bytes) -> float:
+    """Return a number from 0 up to 1 that a unit draws for a purpose, always the same."""
+    digest = hashlib.blake2b(unit.encode("utf-8", "replace"), digest_size=8, person=purpose).digest()
     # 53 bits are what a float holds below 1
     return (int.from_bytes(digest) >> 11) / 2**53

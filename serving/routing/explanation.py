@@ -47,6 +47,7 @@ def as_dict(decision: Decision) -> dict[str, Any]:
         "share": _share(decision.share),
         "propensity": decision.propensity,
         "control_draw": decision.request.control_draw,
+        "exploration_draw": decision.request.exploration_draw,
         "day": str(decision.request.day) if decision.request.day else None,
         "artifact": prediction.artifact,
         "policy": decision.policy_version,

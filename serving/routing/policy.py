@@ -18,6 +18,7 @@ class Policy:
     `usd_per_second` what a second of waiting costs; `quality_floor` (0–1) is a hard limit.
     `usd_per_switch` is what it costs that a conversation goes on with another deployment, beside the cache.
     `control_share` (0–1) is the part of the users who always get the highest tier.
+    `exploration_share` (0–1) is the part of the traffic that goes one tier up or down at random.
     `share_cap` (0–1) is the part of the traffic that may go to the lowest tier.
     """
 
@@ -27,6 +28,7 @@ class Policy:
     usd_per_switch: float = 0.0005
     share_cap: float = 0.6
     control_share: float = 0.0
+    exploration_share: float = 0.0
 
     version: str = field(init=False)
 

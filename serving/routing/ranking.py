@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from serving.records import Prediction
+from serving.routing.exploration import aim, neighbours, probability
 from serving.routing.policy import Policy
 from serving.routing.request import RoutingRequest
 from serving.routing.scoring import Candidate
@@ -46,11 +47,12 @@ def rank(
     policy: Policy,
     stays: str | None,
 ) -> Ranked:
-    """Order by a pin, the control group's tier first, a shifted tier last, the sum, the name.
+    """Order by a pin, the control group's or the explored tier first, a shifted tier last, the sum, the name.
 
     It is one order over all deployments, whatever the limits leave of them. That is why tightening a limit
     on a quantity never makes it worse: either the first choice passes the limit and stays first, or it
-    exceeds the limit, and everything that is left does not.
+    exceeds the limit, and everything that is left does not. Exploration is the exception: it starts from
+    what the limits leave.
     """
     place = {name: index for index, name in enumerate(request.limits.pin)}
     if place:
@@ -62,15 +64,24 @@ def rank(
     shifts = policy.share_cap < 1.0 and len(prediction.tiers) > 1 and traffic.shifts(misroute_usd)
     wanted = None if chose else _wants_lowest(prediction.tiers[0], candidates)
     last = prediction.tiers[0] if shifts and not chose else None
-    in_control = not chose and request.control_draw < policy.control_share
-    first = prediction.tiers[-1] if in_control else None
-    ranking = _moved(candidates, first, last)
-    return Ranked(
-        ranking=tuple(ranking),
-        share=Share(policy.share_cap, traffic, misroute_usd, shifts, wanted),
-        reason=_reason(request, prediction, ranking, shifted=bool(wanted and last), stays=stays, first=first),
-        propensity=1.0 if chose else _propensity(request, prediction, policy, candidates, last),
-    )
+    share = Share(policy.share_cap, traffic, misroute_usd, shifts, wanted)
+    plain = _moved(candidates, None, last)
+    if chose or not candidates:
+        reason = _reason(request, prediction, plain, shifted=False, stays=stays)
+        return Ranked(tuple(plain), share, reason, 1.0)
+    explored = neighbours(plain, request, prediction, traffic, last) if policy.exploration_share else ()
+    control = request.control_draw < policy.control_share
+    explores = None if control else aim(request.exploration_draw, policy.exploration_share, explored)
+    ranking = _moved(candidates, prediction.tiers[-1] if control else explores, last)
+    if control and ranking[0].tier == prediction.tiers[-1] and prediction.source != "fallback":
+        reason = "control_group"
+    elif explores:
+        reason = "exploration"
+    else:
+        reason = _reason(request, prediction, ranking, shifted=bool(wanted and last), stays=stays)
+    firsts = [next(row for row in plain if row.tier == tier) for tier in explored]
+    propensity = _propensity(request, policy, ranking[0], plain, firsts, prediction.tiers[-1])
+    return Ranked(tuple(ranking), share, reason, propensity)
 
 
 def _moved(candidates: list[Candidate], first: str | None, last: str | None) -> list[Candidate]:
@@ -91,20 +102,25 @@ def _wants_lowest(lowest: str, candidates: Sequence[Candidate]) -> bool | None:
 
 def _propensity(
     request: RoutingRequest,
-    prediction: Prediction,
     policy: Policy,
-    candidates: list[Candidate],
-    last: str | None,
+    chosen: Candidate,
+    plain: Sequence[Candidate],
+    explored: Sequence[Candidate],
+    highest: str,
 ) -> float:
-    """Return with which probability this choice was made, over the draw of who is in the control group."""
+    """Return with which probability this choice was made, over the draws of the control group and exploration.
+
+    A draw of 1 is no draw: an exempt request, which could not have been in it.
+    """
+    names = [row.deployment for row in explored] if request.exploration_draw < 1.0 else []
+    found = probability(chosen.deployment, plain[0].deployment, names, policy.exploration_share)
     share = policy.control_share
-    # a draw of 1 is no draw: an exempt request, which could not have been in it
-    if not candidates or not share or request.control_draw >= 1.0:
+    if not share or request.control_draw >= 1.0:
+        return found
+    control = next((row for row in plain if row.tier == highest), plain[0])
+    if chosen == control and found == 1.0:
         return 1.0
-    plain, control = _moved(candidates, None, last)[0], _moved(candidates, prediction.tiers[-1], last)[0]
-    if plain.deployment == control.deployment:
-        return 1.0
-    return share if request.control_draw < share else 1.0 - share
+    return share * (chosen == control) + (1.0 - share) * found
 
 
 def _reason(
@@ -114,7 +130,6 @@ def _reason(
     *,
     shifted: bool,
     stays: str | None,
-    first: str | None,
 ) -> str:
     if not ranking:
         return "no_eligible_deployment"
@@ -124,8 +139,6 @@ def _reason(
         return "pinned"
     if prediction.source == "fallback":
         return "classifier_unavailable"
-    if first is not None and ranking[0].tier == first:
-        return "control_group"
     if shifted:
         return "share_cap"
     if ranking[0].deployment == stays and any(

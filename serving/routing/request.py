@@ -116,7 +116,8 @@ class RoutingRequest:
     `reserved_output_tokens` is what must fit in the window; `expected_output_tokens` is what is priced.
     `only` names the deployments a caller asked for by name; empty means all.
     `day` (UTC) is what the life cycle of a deployment is held against; without one, whatever ends is over.
-    `rules` names those that acted. `control_draw` (0–1, sticky) is in the control group below its share.
+    `rules` names those that acted. `control_draw` (0–1, sticky) is in the control group below its share,
+    `exploration_draw` explores below its own; a draw of 1 is none.
     `sensitive` names the kinds of content found in the prompt; their tags are in the limits.
     `tokens` holds what the prompt comes to per family of tokenizers, `input_tokens` what it does for most.
     `kind` is what its expected length was learned from; `last_turn` is None outside of conversations.
@@ -135,6 +136,7 @@ class RoutingRequest:
     rules: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
     control_draw: float = 1.0
+    exploration_draw: float = 1.0
     kind: str = ""
     last_turn: Turn | None = None
     tokens: Mapping[str, TokenCount] = field(default_factory=dict)

@@ -102,7 +102,7 @@ class Rule:
     """What holds for the prompts that a rule matches.
 
     `needs` states the tier that they require, in the place of the prediction; `in_control_group` False keeps
-    them out of the control group; `stop` ends the reading of rules.
+    them out of the control group, `may_explore` False out of exploration; `stop` ends the reading of rules.
     """
 
     name: str
@@ -110,6 +110,7 @@ class Rule:
     limits: Limits = NO_LIMITS
     needs: str | None = None
     in_control_group: bool = True
+    may_explore: bool = True
     stop: bool = False
 
 
@@ -121,6 +122,7 @@ class Ruling:
     limits: tuple[Limits, ...] = ()
     needs: str | None = None
     in_control_group: bool = True
+    may_explore: bool = True
 
 
 NO_RULING = Ruling()
@@ -172,6 +174,7 @@ class Rulebook:
             limits=tuple(rule.limits for rule in acted if rule.limits is not NO_LIMITS),
             needs=next((rule.needs for rule in acted if rule.needs is not None), None),
             in_control_group=all(rule.in_control_group for rule in acted),
+            may_explore=all(rule.may_explore for rule in acted),
         )
 
     def _met(self, facts: Facts) -> set[int]:

@@ -71,6 +71,7 @@ class ThenSettings(LimitsSettings):
 
     needs: Tier | None = None
     control_group: bool = True
+    exploration: bool = True
     stop: bool = False
 
 
@@ -112,6 +113,7 @@ def _rule(row: RuleSettings, catalog: Catalog) -> Rule:
         limits=NO_LIMITS if limits == NO_LIMITS else limits,
         needs=row.then.needs,
         in_control_group=row.then.control_group,
+        may_explore=row.then.exploration,
         stop=row.then.stop,
     )
 

@@ -124,6 +124,7 @@ class PolicySettings(Section):
     share_window: Annotated[int, Field(ge=10, le=100_000)]
     share_least_decisions: Annotated[int, Field(ge=1, le=100_000)]
     control_share: Share
+    exploration_share: Annotated[float, Field(ge=0, le=0.5)]
 
     @field_validator("share_least_decisions")
     @classmethod

@@ -93,6 +93,7 @@ def requests(draw: st.DrawFn) -> RoutingRequest:
         reserved_output_tokens=output,
         limits=draw(limits()),
         control_draw=draw(shares),
+        exploration_draw=draw(st.sampled_from([0.0, 0.2, 0.29, 0.4, 1.0])),
         last_turn=draw(st.none() | st.builds(Turn, names, st.integers(0, 200_000))),
     )
 
