@@ -108,7 +108,7 @@ def _propensity(
     explored: Sequence[Candidate],
     highest: str,
 ) -> float:
-    """Return with which probability this choice was made, over the draws of the control group and exploration.
+    """Return with which probability this choice was made, over the draws of control group and exploration.
 
     A draw of 1 is no draw: an exempt request, which could not have been in it.
     """

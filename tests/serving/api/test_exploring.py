@@ -1,4 +1,4 @@
-"""Exploration in a running service: a share of the traffic, told with its probability, and left out by rules."""
+"""Exploration in a running service: a share of the traffic, its probability told; rules keep out of it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ KEYS = {
     "decision_id", "deployment", "tier", "reason", "required_tier", "sufficiency", "prediction_source",
     "ranking", "rejected", "input_tokens", "tokens", "sensitive", "expected_output_tokens", "quality_floor",
     "propensity", "rules", "share", "conversation", "kind",
-    "filters", "needs", "reserved_output_tokens", "control_draw", "day",
+    "filters", "needs", "reserved_output_tokens", "control_draw", "exploration_draw", "day",
     "artifact", "policy", "snapshot", "decide_ms",
 }  # fmt: skip
 
