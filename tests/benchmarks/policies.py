@@ -37,7 +37,7 @@ from training.sources import SOURCES, Outcome, SourceError, read_folder
 Numbers = npt.NDArray[np.float64]
 
 NAME = "nine_models"
-# Dollars per million tokens, in and out alike, as the data's own home states them beside it (read 2026-11-25):
+# Dollars per million tokens, in and out alike, as the data's home states them beside it (read 2026-11-25):
 # ulab-uiuc/LLMRouter, llmrouter/data/example_data/llm_candidates/default_llm.json, commit ebdba864.
 PRICES = {
     "qwen2.5-7b-instruct": 0.20,
