@@ -160,27 +160,26 @@ def _lines(result: Replay, change: Change, shown: list[Flip]) -> Iterator[str]:
 def _table(result: Replay) -> Iterator[str]:
     before, after = result.before, result.after
     yield f"{'':<22}{'as logged':>14}{'decided again':>16}{'change':>12}"
-    yield _row("expected cost", before.cost_usd, after.cost_usd, "${:,.4f}", relative=True)
-    yield _row("  per 1,000 requests", before.usd_per_1k, after.usd_per_1k, "${:,.4f}", relative=True)
-    yield _row("expected quality", before.mean_quality, after.mean_quality, "{:.4f}")
+    yield _row("expected cost", before.cost_usd, after.cost_usd, "${:,.4f}", None)
+    yield _row("  per 1,000 requests", before.usd_per_1k, after.usd_per_1k, "${:,.4f}", None)
+    yield _row("expected quality", before.mean_quality, after.mean_quality, "{:.4f}", "{:.4f}")
     for tier in result.tiers:
-        yield _row(tier, 100.0 * before.share(tier), 100.0 * after.share(tier), "{:.1f} %")
+        yield _row(tier, 100.0 * before.share(tier), 100.0 * after.share(tier), "{:.1f} %", "{:.1f} pp")
     if before.refused or after.refused:
-        yield _row("refused", before.refused, after.refused, "{:,}")
+        yield _row("refused", before.refused, after.refused, "{:,}", "{:,}")
     if before.unpriced or after.unpriced:
-        yield _row("without a price", before.unpriced, after.unpriced, "{:,}")
+        yield _row("without a price", before.unpriced, after.unpriced, "{:,}", "{:,}")
 
 
-def _row(name: str, before: float | None, after: float | None, shape: str, *, relative: bool = False) -> str:
+def _row(name: str, before: float | None, after: float | None, shape: str, change: str | None) -> str:
+    """Return a line of the table; `change` is the shape of the difference, None for a change in per cent."""
     told = ["?" if value is None else shape.format(value) for value in (before, after)]
-    change = ""
-    if before is not None and after is not None:
-        if relative:
-            change = f"{after / before - 1.0:+.1%}" if before else ""
-        else:
-            sign = "-" if after < before else "+"
-            change = sign + shape.format(abs(after - before))
-    return f"{name:<22}{told[0]:>14}{told[1]:>16}{change:>12}".rstrip()
+    moved = ""
+    if before is not None and after is not None and change is not None:
+        moved = ("-" if after < before else "+") + change.format(abs(after - before))
+    elif before and after is not None:
+        moved = f"{after / before - 1.0:+.1%}"
+    return f"{name:<22}{told[0]:>14}{told[1]:>16}{moved:>12}".rstrip()
 
 
 def _moved(flip: Flip, width: int) -> str:
