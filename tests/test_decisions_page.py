@@ -1,4 +1,4 @@
-"""What docs/decisions.md shows is what happens, but for figures and ids: its commands run on a log of theirs."""
+"""What docs/decisions.md shows is what happens, but for figures and ids: its commands run on a real log."""
 
 from __future__ import annotations
 
