@@ -19,6 +19,8 @@ FAULTS = {
     "malformed": 2,
     "error_event": 2,
     "slow": 3,
+    "stall_first": 1,
+    "stall_middle": 1,
 }
 
 
@@ -61,6 +63,8 @@ class FaultyUpstream:
             return await _refuse(writer, b"500 Internal Server Error", b"")
         if kind == "disconnect_first":
             return False
+        if kind == "stall_first":
+            return await _silence(reader)
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
         )
@@ -68,6 +72,8 @@ class FaultyUpstream:
         for place in range(CHUNKS):
             if place == broken_at and kind == "disconnect_middle":
                 return False
+            if place == broken_at and kind == "stall_middle":
+                return await _silence(reader)
             if place == broken_at and kind == "malformed":
                 _write(writer, b"data: {not json\n\n")
             if place == broken_at and kind == "error_event":
@@ -89,6 +95,12 @@ class FaultyUpstream:
             if drawn < 0:
                 return kind
         return "answered"
+
+
+async def _silence(reader: asyncio.StreamReader) -> bool:
+    """Say nothing more until the other side gives up."""
+    await reader.read()
+    return False
 
 
 async def _refuse(writer: asyncio.StreamWriter, status: bytes, header: bytes) -> bool:

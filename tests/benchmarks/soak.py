@@ -24,7 +24,9 @@ from tests.running import Served, served
 
 STREAMS = 200
 _LEAVING = 0.03
+# Longer than the deadline over all attempts: who waits this long has been left hanging.
 _PATIENCE_S = 60.0
+_DISPATCH = {"first_byte_timeout_ms": 8_000, "idle_timeout_ms": 4_000, "total_timeout_ms": 40_000}
 _SAMPLE_S = 1.0
 # Once warm, memory may grow by no more than this from the second quarter to the last.
 _FLAT = 1.1
@@ -47,7 +49,7 @@ async def _soak(folder: Path, seconds: float, streams: int, seed: int) -> int:
             for tier, usd in (("economy", 0.2), ("standard", 1.5), ("premium", 9.0))
             for place in (1, 2)
         ]  # fmt: skip
-        starting = served(folder, catalog={"include_defaults": False}, deployments=rows)
+        starting = served(folder, catalog={"include_defaults": False}, deployments=rows, dispatch=_DISPATCH)
         service = await asyncio.to_thread(starting.__enter__)
         try:
             seen, memory_mb = await _load(service, seconds, streams, seed)

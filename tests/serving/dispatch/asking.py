@@ -20,7 +20,7 @@ from serving.routing.catalog import Deployment
 from tests.fakes import apart
 
 KEY = "sk-secret-of-the-test"
-FAST = Timeouts(connect_ms=1_000, first_byte_ms=400, idle_ms=400)
+FAST = Timeouts(connect_ms=2_000, first_byte_ms=2_000, idle_ms=700)
 # Streams as the providers' documentation describes them, written for these tests.
 GOLDEN = {path.stem: path.read_bytes() for path in (Path(__file__).parent / "golden").glob("*.sse")}
 ASKED = {"model": "auto", "messages": [{"role": "user", "content": "Hello?"}]}

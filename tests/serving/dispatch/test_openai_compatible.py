@@ -32,7 +32,7 @@ BODY = {
     "temperature": 0.2,
     "weighbridge": {"max_cost_usd": 1},
 }
-FAST = Timeouts(connect_ms=1_000, first_byte_ms=400, idle_ms=400)
+FAST = Timeouts(connect_ms=2_000, first_byte_ms=2_000, idle_ms=700)
 
 
 def deployment(base_url):
