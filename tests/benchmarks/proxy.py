@@ -25,6 +25,7 @@ BARS = {
     (16, False, "CPU per request"): 1.0,
     (16, True, "CPU per request"): 1.5,
     (1, True, "added to first byte p50"): 2.0,
+    (16, True, "added to first byte p50"): 2.0,
 }
 
 

@@ -9,22 +9,30 @@ from typing import Any
 from tests.benchmarks.figures import short
 
 START, END = "<!-- bench: written by tests.benchmarks --docs -->", "<!-- /bench -->"
+PROXY_START = "<!-- bench-proxy: written by tests.benchmarks proxy --docs -->"
+PROXY_END = "<!-- /bench-proxy -->"
 
 # Of the parts with many figures, those whose names hold one of these words.
 _SHOWN = {
     "classify": ("100 words",),
     "route": ("16 conn., asyncio",),
     "chat": ("16 conn., asyncio",),
+    "proxy": ("100 tokens, 1 conn.", "100 tokens, 16 conn.", "2,000 tokens, 16 conn.", "command", "memory"),
 }
 
 
 def write(page: Path, results: Mapping[str, Any]) -> None:
-    """Replace what stands between the page's two marks; raise ValueError where it lacks them."""
+    """Replace what stands between the page's two marks; raise ValueError where it lacks them.
+
+    A run beside other proxies has marks of its own.
+    """
+    is_proxy = {figure["part"] for figure in results["figures"]} == {"proxy"}
+    start, end = (PROXY_START, PROXY_END) if is_proxy else (START, END)
     text = page.read_text(encoding="utf-8")
-    if START not in text or END not in text:
-        raise ValueError(f"{page} lacks the line {START!r} or {END!r}. Put both where the table belongs.")
-    before, after = text.split(START)[0], text.split(END)[1]
-    page.write_text(f"{before}{START}\n{markdown(results)}{END}{after}", encoding="utf-8")
+    if start not in text or end not in text:
+        raise ValueError(f"{page} lacks the line {start!r} or {end!r}. Put both where the table belongs.")
+    before, after = text.split(start)[0], text.split(end)[1]
+    page.write_text(f"{before}{start}\n{markdown(results)}{end}{after}", encoding="utf-8")
 
 
 def markdown(results: Mapping[str, Any]) -> str:
