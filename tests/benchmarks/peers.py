@@ -19,8 +19,8 @@ from tests.benchmarks.plan import Skipped
 
 LITELLM = "litellm[proxy]==1.106.*"
 PORTKEY = "@portkey-ai/gateway"
-# With a newer HTTP server under it, which its own ranges allow, each of its streams is a 500: it adds to headers
-# that are immutable there.
+# With a newer HTTP server under it, which its own ranges allow, each of its streams is a 500: it adds to
+# headers that are immutable there.
 _PORTKEY_PACKAGE = {
     "private": True,
     "dependencies": {PORTKEY: "1.15.2"},
