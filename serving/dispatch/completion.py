@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -15,13 +16,15 @@ class Call:
 
     `wants_usage` says that the caller asked for a usage chunk at the end of the stream; adapters
     ask the provider for it in any case and drop it where it was not wanted. `embeds` says that the body
-    is one of `/v1/embeddings`.
+    is one of `/v1/embeddings`. `due_s`, of the clock `time.perf_counter`, is when all of the answer must have
+    come, a stream's last byte included; the dispatcher sets it.
     """
 
     body: dict[str, Any]
     stream: bool
     wants_usage: bool = False
     embeds: bool = False
+    due_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

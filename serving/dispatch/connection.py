@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -63,8 +64,8 @@ class Connection:
         except FAILURES as error:
             raise failure(error) from error
 
-    async def stream(self, outgoing: Outgoing) -> Events:
-        """Return the events of an answer once the provider has accepted the call."""
+    async def stream(self, outgoing: Outgoing, end_s: float = math.inf) -> Events:
+        """Return the events once the provider has accepted the call; `end_s` is when all of them are due."""
         due_s = time.perf_counter() + self._timeouts.first_byte_ms / 1000.0
         try:
             response = await self._post(outgoing)
@@ -74,7 +75,7 @@ class Connection:
                 except ProviderError:
                     response.close()
                     raise
-                return Events(response, self._timeouts, due_s=due_s)
+                return Events(response, self._timeouts, due_s=due_s, end_s=end_s)
             body = await self._accepted(response, outgoing)
         except FAILURES as error:
             raise failure(error) from error
@@ -130,20 +131,31 @@ class Connection:
 
 
 class Events:
-    """A provider's server-sent events as they come; `due_s` is when the first must have come."""
+    """A provider's server-sent events as they come.
 
-    def __init__(self, response: aiohttp.ClientResponse, timeouts: Timeouts, *, due_s: float) -> None:
+    `due_s` is when the first must have come, `end_s` the last.
+    """
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        timeouts: Timeouts,
+        *,
+        due_s: float,
+        end_s: float = math.inf,
+    ) -> None:
         self.ended = False
         self._response = response
         self._silence_s = max(timeouts.first_byte_ms, timeouts.idle_ms) / 1000.0
         self._idle_s = timeouts.idle_ms / 1000.0
         self._due_s = due_s
+        self._end_s = end_s
         self._begun = False
         self._splitter = EventSplitter()
 
     async def next(self) -> list[bytes]:
         """Return the data of the events in the next piece, maybe none; note when there will be no more."""
-        left_s = self._due_s - time.perf_counter()
+        left_s = min(self._due_s, self._end_s) - time.perf_counter()
         try:
             piece = await _next_piece(
                 self._response.content, min(left_s, self._idle_s) if self._begun else left_s

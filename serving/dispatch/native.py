@@ -80,7 +80,7 @@ class Native:
         """Return the stream once the provider has accepted the call."""
         conversation = openai_request.read(call.body)
         outgoing = self._outgoing(deployment, conversation, stream=True)
-        events = await self._connection.stream(outgoing)
+        events = await self._connection.stream(outgoing, call.due_s)
         reader = self._language.reader(conversation)
         return Translated(events, reader, deployment.model, outgoing.key, wants_usage=call.wants_usage)
 

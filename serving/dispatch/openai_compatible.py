@@ -45,7 +45,7 @@ class OpenAICompatible:
     async def stream(self, deployment: Deployment, call: Call) -> Stream:
         """Return the stream once the provider has accepted the call."""
         outgoing = self._outgoing(deployment, call, "/chat/completions")
-        events = await self._connection.stream(outgoing)
+        events = await self._connection.stream(outgoing, call.due_s)
         return PassedThrough(events, call, key=outgoing.key)
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ import pytest
 from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Call
 from serving.dispatch.connection import Connection, Timeouts
+from serving.dispatch.dispatcher import Dispatcher, Patience
 from serving.dispatch.openai_compatible import OpenAICompatible
 from serving.records import Usage
 from serving.routing.catalog import Deployment
@@ -327,3 +328,23 @@ def test_streams_share_a_connection():
     with FakeProvider(streaming(HELLO_STREAM, pause_s=0.01)) as provider:
         asyncio.run(run(provider))
         assert provider.connections == 1
+
+
+def test_a_stream_that_falls_silent_ends_at_the_deadline_however_patient_the_idle_limit():
+    async def run(base_url):
+        adapter = OpenAICompatible({}, Connection(Timeouts(first_byte_ms=20_000, idle_ms=60_000)))
+        dispatcher = Dispatcher({"openai_compatible": adapter}, Patience(total_ms=500))
+        try:
+            call = Call(BODY | {"stream": True}, stream=True)
+            found = await dispatcher.dispatch([deployment(base_url)], call)
+            # far beyond the deadline, and far before the idle limit
+            async with asyncio.timeout(15):
+                async for _ in found.stream:
+                    pass
+        finally:
+            await dispatcher.close()
+
+    silent = streaming(sse(HELLO_CHUNKS[0]), then="stall")
+    with FakeProvider(silent) as provider, pytest.raises(ProviderError) as caught:
+        asyncio.run(run(provider.base_url))
+    assert caught.value.kind == "timeout"
