@@ -21,6 +21,7 @@ from serving.api.decisions import decision
 from serving.api.embeddings import embeddings
 from serving.api.feedback import feedback
 from serving.api.messages import count_tokens, messages
+from serving.api.observations import observations
 from serving.api.operations import healthz, metrics, models, readyz
 from serving.api.rendering import add_handlers
 from serving.api.responses import responses
@@ -109,6 +110,7 @@ def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
         metrics=Metrics(),
         hedge=settings.dispatch.hedge,
         refresh_s=settings.counters.refresh_ms / 1000.0,
+        warm_s=settings.tables.warm_days * 86_400.0,
         feedback_weights=settings.feedback.weights,
     )
 
@@ -253,6 +255,7 @@ _ROUTES = (
     Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
     Route("/v1/models", models, methods=["GET"]),
     Route("/feedback", feedback, methods=["POST"]),
+    Route("/observations", observations, methods=["POST"]),
     Route("/decisions/{decision_id}", decision, methods=["GET"]),
     Route("/healthz", healthz, methods=["GET"]),
     Route("/readyz", readyz, methods=["GET"]),

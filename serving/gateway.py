@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -21,6 +22,7 @@ from serving.dispatch.dispatcher import DispatchCancelled, Dispatcher, DispatchF
 from serving.feedback import accepted, belongs_to, decisions_in, unknown
 from serving.hops import Hops
 from serving.metrics import Metrics
+from serving.observation import completed, observed_before
 from serving.records import DecisionRecord, Feedback, Outcome, Record
 from serving.refusal import DECISION_ID_HEADER, refusal, spent_meanwhile
 from serving.routing.explanation import as_dict
@@ -31,6 +33,8 @@ from serving.weigher import Decided, Weigher, Weighing
 
 # How long a question to the log waits for what is still queued.
 _FLUSH_TIMEOUT_S = 5.0
+# Observations that may come at once, before the log has the first of them.
+_AT_ONCE = 1_000
 # How long a shutdown may take to write what is still queued.
 _CLOSE_TIMEOUT_S = 10.0
 # How long requests that the server has just cancelled may take to leave their outcomes.
@@ -53,6 +57,7 @@ class Gateway:
         hedge: bool = False,
         refresh_s: float = 1.0,
         feedback_weights: Mapping[str, float] | None = None,
+        warm_s: float = 0.0,
     ) -> None:
         self.weigher = weigher
         self.catalog = weigher.catalog
@@ -65,11 +70,17 @@ class Gateway:
         self._first_bytes = FirstBytes() if hedge else None
         self._refresh_s = refresh_s
         self._feedback_weights = feedback_weights or {}
+        self._warm_s = warm_s
+        self._observed: deque[str] = deque(maxlen=_AT_ONCE)
         self._refreshing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the log's writer, and fill from the log what starts anew."""
         self.writer.start()
+        if self._warm_s:
+            # nothing is served yet, so that nobody sees tables that are half filled
+            since = time.time() - self._warm_s
+            await asyncio.to_thread(lambda: self.weigher.warm(self._log.export(since)))
         await self.weigher.budgets.start()
         if self.weigher.budgets.rows:
             self._refreshing = asyncio.create_task(self._refresh())
@@ -131,8 +142,27 @@ class Gateway:
         weight = self._feedback_weights.get(given.source, 1.0)
         new = accepted(replace(given, weight=weight), rows)
         if new is not None:
+            self.weigher.rated(new, rows[new.decision_id])
             self.remember(new)
         return new is not None
+
+    async def observed(self, outcome: Outcome, caller: str | None) -> None:
+        """Take in what came of a caller's decision that they dispatched themselves; see `observation`.
+
+        Raise NotFound where they have no such decision.
+        """
+        decision_id = outcome.decision_id
+        rows = belongs_to(caller, await self._logged([decision_id]))
+        if decision_id not in rows:
+            raise unknown(decision_id)
+        # two at once may both have found it unobserved
+        if decision_id in self._observed:
+            raise observed_before(decision_id)
+        outcome = completed(outcome, rows[decision_id], self.catalog, self.weigher.budgets)
+        self._observed.append(decision_id)
+        self.weigher.observed(outcome, caller)
+        self.metrics.finished(outcome)
+        self.remember(outcome)
 
     async def find(self, decision_id: str, caller: str | None) -> dict[str, Any]:
         """Return a logged decision of this caller, without its prompt; raise NotFound where there is none."""

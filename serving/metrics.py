@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 
 from serving.records import Outcome
+from serving.routing.headroom import NANODOLLARS_PER_DOLLAR, Headroom
+from serving.routing.snapshot import Snapshot
 
 _DECIDE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
 _ANSWER_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -54,6 +58,30 @@ class Metrics:
         )
 
         self._labelled: dict[tuple[str, ...], Any] = {}
+
+        self._speed = self._gauge("first_token_ms", "Expected time to the first token", "deployment")
+        self._tokens = self._gauge("output_tokens_per_second", "Expected speed", "deployment")
+        self._errors = self._gauge("error_rate", "Share of attempts that failed lately", "deployment")
+        self._up = self._gauge("deployment_up", "1 while it may be used, else 0", "deployment")
+        self._shares = self._gauge("share", "Share of requests and money lately", "deployment", "of")
+        self._left = self._gauge("budget_left_usd", "What a budget has left; NaN: unknown", "budget")
+
+    def _gauge(self, name: str, says: str, *labels: str) -> Gauge:
+        return Gauge(f"weighbridge_{name}", says, labels, registry=self.registry)
+
+    def watched(self, snapshot: Snapshot, headroom: Iterable[Headroom]) -> None:
+        """Take over the live tables and what is left of the budgets, as they are now."""
+        for name, state in snapshot.states.items():
+            self._speed.labels(name).set(state.first_token_ms)
+            self._tokens.labels(name).set(state.output_tokens_per_second)
+            self._errors.labels(name).set(state.error_rate)
+            self._up.labels(name).set(state.unavailable is None)
+        for name, (requests, money) in snapshot.shares().items():
+            self._shares.labels(name, "requests").set(requests)
+            self._shares.labels(name, "money").set(money)
+        for purse in headroom:
+            left = math.nan if purse.left_nanousd is None else purse.left_nanousd / NANODOLLARS_PER_DOLLAR
+            self._left.labels(purse.budget).set(left)
 
     def decided(
         self, endpoint: str, deployment: str | None, required_tier: str, reason: str, seconds: float

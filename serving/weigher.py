@@ -11,9 +11,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from serving.errors import InvalidRequest, ModelNotFound
-from serving.records import Outcome, Prediction, Vectors
+from serving.records import Feedback, Outcome, Prediction, Vectors
 from serving.rollout import Rollout
 from serving.routing.catalog import Catalog
+from serving.routing.headroom import nanodollars
 from serving.routing.policy import Policy
 from serving.routing.request import NO_LIMITS, Caller, Limits, RoutingRequest, tightest
 from serving.routing.router import Decision, Inputs, decide
@@ -23,6 +24,7 @@ from serving.routing.tokens import TokenCount
 from serving.sensitive.screen import NO_SCREEN, Found, Screen
 from serving.state.counters import MemoryCounters
 from serving.tables.budgets import Budgets
+from serving.tables.history import outcome_in, rate, rate_again
 from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
 from serving.tables.recent import Recent
@@ -142,6 +144,34 @@ class Weigher:
         self._recent.decided(
             request.decision_id, request.kind, weighing.conversation, chosen.deployment, request.input_tokens
         )
+
+    def warm(self, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Take in what the log knows of earlier runs, oldest first; return how many decisions that were."""
+        count = 0
+        for count, row in enumerate(rows, 1):  # noqa: B007 - the last count is the number
+            explanation = row["explanation"]
+            outcome = outcome_in(row)
+            if outcome is not None:
+                self.tables.recall(outcome)
+                if outcome.status == "ok" and outcome.usage.output_tokens is not None:
+                    self._recent.lengths.observe(explanation.get("kind", ""), outcome.usage.output_tokens)
+            rate_again(self.tables, row)
+            share = explanation.get("share") or {}
+            if row["deployment"] and share.get("wanted") is not None:
+                went = row["tier"] == next(iter(row["sufficiency"]))
+                self._traffic.record(share["misroute_usd"], wanted=share["wanted"], went=went)
+        return count
+
+    def rated(self, given: Feedback, row: Mapping[str, Any]) -> None:
+        """Take in feedback on a logged decision; what a source said before has counted."""
+        if not any(one["source"] == given.source for one in row["feedback"]):
+            rate(self.tables, row, given)
+
+    def observed(self, outcome: Outcome, caller: str | None) -> None:
+        """Take in what came of a decision that its caller dispatched: speed, health, length and money."""
+        self.finished(outcome)
+        if outcome.deployment and outcome.cost_usd:
+            self.budgets.spend_soon(caller, outcome.deployment, nanodollars(outcome.cost_usd))
 
     def finished(self, outcome: Outcome) -> None:
         """Take in how a dispatched request ended."""

@@ -9,10 +9,14 @@ import msgspec
 
 from serving.api.anthropic.bodies import CountBody, MessagesBody
 from serving.api.embeddings import EmbeddingsBody
+from serving.api.observations import ObservationBody
 from serving.api.openai_responses.bodies import ResponsesBody
 from serving.api.schemas import ChatBody, FeedbackBody, RouteBody
 
-_BODIES = (RouteBody, ChatBody, ResponsesBody, MessagesBody, CountBody, EmbeddingsBody, FeedbackBody)
+_BODIES = (
+    *(RouteBody, ChatBody, ResponsesBody, MessagesBody, CountBody, EmbeddingsBody),
+    *(FeedbackBody, ObservationBody),
+)
 _NAMES_IN_PATH = re.compile(r"\{(\w+)\}")
 _REFERENCE = "#/components/schemas/{name}"
 
@@ -37,6 +41,13 @@ _OPERATIONS: tuple[tuple[str, str, str, type | None, str], ...] = (
     ("/v1/messages/count_tokens", "post", "Estimate a prompt's tokens", CountBody, "`input_tokens`"),
     ("/v1/embeddings", "post", "Pass to a named deployment", EmbeddingsBody, "OpenAI's list of vectors"),
     ("/v1/models", "get", "List what `model` may name", None, "OpenAI's list of models"),
+    (
+        "/observations",
+        "post",
+        "Say what came of a decision that you dispatched yourself",
+        ObservationBody,
+        "That it is stored",
+    ),
     ("/feedback", "post", "Say what an answer was worth", FeedbackBody, "The id of the feedback"),
     (
         "/decisions/{decision_id}",
@@ -70,7 +81,7 @@ def extend(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _responses(body: type | None, answer: str) -> dict[str, Any]:
-    status = "202" if body is FeedbackBody else "200"
+    status = "202" if body in (FeedbackBody, ObservationBody) else "200"
     responses: dict[str, Any] = {status: {"description": answer}}
     if body is not None:
         responses["4XX"] = {"description": "An error in OpenAI's shape that names the field"}

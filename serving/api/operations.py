@@ -42,6 +42,7 @@ async def metrics(request: Request) -> Response:
     """Return the numbers in Prometheus' text format."""
     gateway = context_of(request).gateway
     writer = gateway.writer
+    gateway.metrics.watched(gateway.weigher.tables.snapshot(), gateway.weigher.budgets.all())
     text = gateway.metrics.render(queued=writer.queued, written=writer.written, dropped=writer.dropped)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 

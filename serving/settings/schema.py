@@ -167,6 +167,7 @@ class TablesSettings(Section):
     longest_cooldown_s: Annotated[float, Field(ge=0, le=86_400)]
     quality_strength: Annotated[float, Field(gt=0, le=1_000_000)]
     quality_half_life_days: Annotated[float, Field(gt=0, le=36_500)]
+    warm_days: Annotated[float, Field(ge=0, le=366)]
 
     @field_validator("longest_cooldown_s")
     @classmethod

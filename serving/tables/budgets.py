@@ -93,6 +93,11 @@ class Budgets:
         now_s = self._clock()
         return tuple(self._headroom(row, now_s) for row in self.rows if row.is_for(caller))
 
+    def all(self) -> tuple[Headroom, ...]:
+        """Return what is left of every budget, whomever it holds for."""
+        now_s = self._clock()
+        return tuple(self._headroom(row, now_s) for row in self.rows)
+
     async def start(self) -> None:
         """Fill the counters from the log; where they cannot be reached, nothing is left until they can."""
         if self.rows:

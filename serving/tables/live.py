@@ -77,6 +77,10 @@ class LiveTables:
             row.attempted(attempt.error or "upstream", now_s)
         self._changed.add(attempt.deployment)
 
+    def recall(self, outcome: Outcome) -> None:
+        """Take in what the log knows of an earlier run; who was down then need not be now."""
+        self._answered(outcome, self._clock(), outcome.finished_at)
+
     def record(self, outcome: Outcome) -> None:
         """Take in what happened to one dispatched request, each attempt on its own."""
         now_s = self._clock()
@@ -94,25 +98,30 @@ class LiveTables:
                 told -= 1
                 continue
             row.attempted(attempt.error or "upstream" if failed else None, now_s)
-        self._answered(outcome, now_s)
+        self._answered(outcome, now_s, self._wall())
 
     def rated(
-        self, deployment: str, score: float, tier_shares: Sequence[tuple[str, float]], at_s: float
+        self,
+        deployment: str,
+        score: float,
+        tier_shares: Sequence[tuple[str, float]],
+        at_s: float,
+        weight: float = 1.0,
     ) -> None:
         """Take in what someone thought (0–1) at a moment (Unix time) of an answer to such a prompt."""
         row = self._rows.get(deployment)
         if row is not None:
-            row.rated(score, tier_shares, at_s)
+            row.rated(score, tier_shares, at_s, weight)
             self._changed.add(deployment)
 
-    def _answered(self, outcome: Outcome, now_s: float) -> None:
+    def _answered(self, outcome: Outcome, now_s: float, wall_s: float) -> None:
         began = outcome.decision_id in self._begun
         self._begun.discard(outcome.decision_id)
         name = outcome.deployment or ""
         row = self._rows.get(name)
         if row is None:
             return
-        weight = self._recency.weight(self._wall())
+        weight = self._recency.weight(wall_s)
         row.requests += weight
         row.spent_usd += weight * (outcome.cost_usd or 0.0)
         if outcome.status == "ok":

@@ -37,7 +37,9 @@ class Quality:
             for tier, prior in self._prior.items()
         }
 
-    def observe(self, score: float, tier_shares: Sequence[tuple[str, float]], now_s: float) -> None:
+    def observe(
+        self, score: float, tier_shares: Sequence[tuple[str, float]], now_s: float, weight: float = 1.0
+    ) -> None:
         """Take in feedback (0–1) on an answer to a prompt that required these tiers, by share."""
         expected, kept = self.expected(now_s), self._kept(now_s)
         explained = {
@@ -47,7 +49,7 @@ class Quality:
         }
         total = sum(explained.values())
         for tier in self._weight:
-            part = explained.get(tier, 0.0) / total if total > 0.0 else 0.0
+            part = weight * explained.get(tier, 0.0) / total if total > 0.0 else 0.0
             self._weight[tier] = kept * self._weight[tier] + part
             self._good[tier] = kept * self._good[tier] + part * score
         self._at_s = max(now_s, self._at_s)

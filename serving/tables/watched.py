@@ -97,9 +97,11 @@ class Watched:
             self.latency.first_token.give_up(waited_ms)
             self._saw(True, now_s)
 
-    def rated(self, score: float, tier_shares: Sequence[tuple[str, float]], now_s: float) -> None:
+    def rated(
+        self, score: float, tier_shares: Sequence[tuple[str, float]], now_s: float, weight: float
+    ) -> None:
         """Take in what someone thought of an answer."""
-        self.quality.observe(score, tier_shares, now_s)
+        self.quality.observe(score, tier_shares, now_s, weight)
         self.is_rated = True
 
     def state(self, now_s: float, wall_s: float) -> DeploymentState:

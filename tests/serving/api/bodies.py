@@ -17,3 +17,7 @@ def chat_body(**fields: Any) -> dict[str, Any]:
 
 def feedback_body(**fields: Any) -> dict[str, Any]:
     return {"decision_id": "dec_0", "score": 0.5} | fields
+
+
+def observation_body(**fields: Any) -> dict[str, Any]:
+    return {"decision_id": "dec_0", "latency_ms": 900.0} | fields

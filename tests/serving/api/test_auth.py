@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.running import in_process, logged
-from tests.serving.api.bodies import chat_body, feedback_body, route_body
+from tests.serving.api.bodies import chat_body, feedback_body, observation_body, route_body
 
 KEY = "wb-5f1d2c0a-the-first-key"
 OTHER = "wb-9b7e-the-other-key"
@@ -15,6 +15,7 @@ GUARDED = [
     ("POST", "/route", route_body()),
     ("POST", "/v1/chat/completions", chat_body()),
     ("POST", "/feedback", feedback_body()),
+    ("POST", "/observations", observation_body()),
     ("GET", "/v1/models", None),
     ("GET", "/decisions/dec_0", None),
 ]

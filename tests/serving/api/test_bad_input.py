@@ -7,12 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from serving.api.observations import ObservationBody
 from serving.api.schemas import ChatBody, FeedbackBody, RouteBody
 from tests.running import MAX_BODY_BYTES, is_sound, logged
-from tests.serving.api.bodies import HELLO, chat_body, feedback_body, route_body
+from tests.serving.api.bodies import HELLO, chat_body, feedback_body, observation_body, route_body
 
-BODIES = {"/route": route_body(), "/v1/chat/completions": chat_body(), "/feedback": feedback_body()}
-SHAPES = {"/route": RouteBody, "/v1/chat/completions": ChatBody, "/feedback": FeedbackBody}
+BODIES = {
+    "/route": route_body(),
+    "/v1/chat/completions": chat_body(),
+    "/feedback": feedback_body(),
+    "/observations": observation_body(),
+}
+SHAPES = {
+    "/route": RouteBody,
+    "/v1/chat/completions": ChatBody,
+    "/feedback": FeedbackBody,
+    "/observations": ObservationBody,
+}
 
 NOT_OBJECTS = {
     "empty": b"",

@@ -8,10 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serving.api.schemas import ChatBody, FeedbackBody, LimitsBody, RouteBody
-from tests.serving.api.bodies import chat_body, feedback_body, route_body
+from tests.serving.api.bodies import chat_body, feedback_body, observation_body, route_body
 
-PATHS = ["/route", "/v1/chat/completions", "/feedback"]
-BODIES = {"/route": route_body(), "/v1/chat/completions": chat_body(), "/feedback": feedback_body()}
+PATHS = ["/route", "/v1/chat/completions", "/feedback", "/observations"]
+BODIES = {
+    "/route": route_body(),
+    "/v1/chat/completions": chat_body(),
+    "/feedback": feedback_body(),
+    "/observations": observation_body(),
+}
 SHAPES = (RouteBody, ChatBody, FeedbackBody, LimitsBody)
 FIELDS = sorted({name for shape in SHAPES for name in shape.__struct_fields__})
 WORDS = [
