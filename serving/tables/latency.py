@@ -10,8 +10,10 @@ _LEAST_OUTPUT_TOKENS = 8
 _PRIOR_TIMES = 5.0
 # What is usual is what was seen over about a hundred answers.
 _USUAL_DECAY = 0.99
-# Lately so many times slower than usual is slow.
-_SLOW = 2.0
+# Lately so many times slower than usual is slow: it may have lost its traffic, so that it must be tried.
+_SLOW = 1.1
+# An answer so many times slower than usual is a disappointment.
+_DISAPPOINTING = 2.0
 # After a slow time an answer at the usual speed counts as so many, so that a few of them are believed.
 _RECOVERING_TIMES = 3.0
 
@@ -29,7 +31,7 @@ class Speed:
 
     def observe(self, ms: float) -> bool:
         """Take in one answer's time; return whether it was much slower than usual."""
-        slow = ms > _SLOW * self.usual_ms
+        slow = ms > _DISAPPOINTING * self.usual_ms
         self._lately.observe(ms, _RECOVERING_TIMES if self.is_slow and not slow else 1.0)
         self._usually.observe(ms)
         self.lately_ms = self._lately.at(0.5) or ms
@@ -48,7 +50,7 @@ class Speed:
 
     @property
     def is_slow(self) -> bool:
-        """Tell whether it has become much slower than it used to be."""
+        """Tell whether it has become slower than it used to be."""
         return self.lately_ms > _SLOW * self.usual_ms
 
 
@@ -64,7 +66,7 @@ class Latency:
 
     @property
     def is_slow(self) -> bool:
-        """Tell whether it has become much slower than it used to be."""
+        """Tell whether it has become slower than it used to be."""
         return self.first_token.is_slow or self.per_token.is_slow
 
     def observe(self, first_token_ms: float | None, latency_ms: float, output_tokens: int | None) -> bool:
