@@ -18,7 +18,8 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "explain": ("serving.cli.explain", "explain", "Tell why a logged decision was made."),
     "replay": ("serving.cli.replay", "replay_log", "Decide a logged period again, and see what changes."),
     "calibrate": ("serving.cli.calibrate", "calibrate", "Find the policy setting that meets a target."),
-    "export-log": ("serving.cli.export", "export_log", "Write the decision log as JSON Lines."),
+    "feedback": ("serving.cli.feedback", "feedback", "Import feedback from a file."),
+    "export-log": ("serving.cli.export", "export_log", "Write the decision log as JSON Lines or Parquet."),
     "sources": ("training.cli", "sources", "List public outcome data to train on, or read one source."),
     "train": ("training.cli", "train", "Fit, export and evaluate a classifier."),
 }

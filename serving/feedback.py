@@ -68,6 +68,16 @@ def unknown(decision_id: str, param: str = "decision_id") -> NotFound:
     )
 
 
+def shown(given: Feedback) -> dict[str, Any]:
+    """Return accepted feedback as the log's row of its decision will show it to `accepted`."""
+    compared = {"other_decision_id": given.other_decision_id, "prefers": given.prefers}
+    return {
+        "feedback_id": given.feedback_id,
+        **{name: getattr(given, name) for name in _CONTENT},
+        "comparison": compared if given.is_comparison else None,
+    }
+
+
 def _row(decision_id: str, rows: Mapping[str, Row], param: str) -> Row:
     if decision_id not in rows:
         raise unknown(decision_id, param)

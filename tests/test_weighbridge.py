@@ -19,6 +19,7 @@ COMMANDS = [
     "explain",
     "replay",
     "calibrate",
+    "feedback",
     "export-log",
     "sources",
     "train",

@@ -1,0 +1,188 @@
+"""Reads what `weighbridge export-log` has written, in pieces: the one door from serving to training.
+
+The shape is that of docs/decision-log.md. Only the fields that training needs are read; others may come and
+go. What cannot be trusted whole (cut short, of another schema, a number that is none) is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+SCHEMA = "weighbridge.decision-log/2"
+PIECE_ROWS = 2_000
+
+_NAME, _VERSION = SCHEMA.split("/")
+_PARQUET = b"PAR1"
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+# a bound refuses what is not a number, too
+Weight = Annotated[float, Meta(ge=0, le=1e6)]
+
+
+class ExportError(ValueError):
+    """An export that cannot be read; the message says which file, where, what is wrong, and the way out."""
+
+
+class Vectors(Struct, frozen=True):
+    """What the classifier made of the prompt: little-endian float32."""
+
+    encoder: str
+    feature_schema: int
+    embedding: bytes
+    features: bytes
+
+
+class Comparison(Struct, frozen=True):
+    """How the answer compares with another tier's."""
+
+    other_tier: str | None
+    prefers: str
+
+
+class Opinion(Struct, frozen=True):
+    """What someone thought of an answer, or of two; `holds` where it is their last word."""
+
+    source: str
+    weight: Weight
+    holds: bool
+    score: Share | None
+    thumb: str | None
+    label: str | None
+    comparison: Comparison | None
+
+
+class Outcome(Struct, frozen=True):
+    """How a dispatched decision ended, and which tier answered."""
+
+    status: str
+    tier: str | None
+
+
+class Decision(Struct, frozen=True):
+    """One decision of the log, as far as training needs it."""
+
+    schema: str
+    decision_id: str
+    endpoint: str
+    tier: str | None
+    propensity: Annotated[float, Meta(gt=0, le=1)]
+    prediction_source: str
+    caller: str | None
+    conversation: str | None
+    prompt: str | None
+    tools: int
+    response_format: str | None
+    vectors: Vectors | None
+    outcome: Outcome | None
+    feedback: list[Opinion]
+
+
+class _Head(Struct):
+    schema: str = ""
+
+
+def pieces(export: Path) -> Iterator[list[Decision]]:
+    """Yield the decisions of an export in order, piece by piece; raise ExportError where it is not whole."""
+    try:
+        with export.open("rb") as file:
+            is_parquet = file.read(len(_PARQUET)) == _PARQUET
+    except OSError as error:
+        raise ExportError(f"{export} cannot be read: {error.strerror}.") from error
+    yield from _of_parquet(export) if is_parquet else _of_lines(export)
+
+
+def _of_lines(export: Path) -> Iterator[list[Decision]]:
+    decode = msgspec.json.Decoder(Decision).decode
+    with export.open("rb") as lines:
+        numbered = enumerate(lines, start=1)
+        while batch := list(islice(numbered, PIECE_ROWS)):
+            yield [_line(export, number, line, decode) for number, line in batch if line.strip()]
+
+
+def _line(export: Path, number: int, line: bytes, decode: Any) -> Decision:
+    where = f"{export}, line {number}"
+    if not line.endswith(b"\n"):
+        raise ExportError(f"{where}: cut short, its end is missing. Copy or export the file again.")
+    try:
+        return _checked(decode(line), where)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _refusal(where, _schema_of(line), error) from error
+
+
+def _schema_of(line: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(line, type=_Head).schema
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _of_parquet(export: Path) -> Iterator[list[Decision]]:
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - an extra of serving's; training brings it
+        import pyarrow.parquet as pq  # noqa: PLC0415
+    except ImportError as error:
+        raise ExportError(f"{export} is Parquet. Install: pip install 'weighbridge[training]'.") from error
+    try:
+        with pq.ParquetFile(export) as file:
+            _check_schema(
+                f"{export}", (file.schema_arrow.metadata or {}).get(b"weighbridge.schema", b"").decode()
+            )
+            columns = [name for name in Decision.__struct_fields__ if name in file.schema_arrow.names]
+            row = 0
+            for batch in file.iter_batches(PIECE_ROWS, columns=columns):
+                yield [_converted(export, row + place, one) for place, one in enumerate(batch.to_pylist(), 1)]
+                row += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise ExportError(
+            f"{export} is not a whole Parquet file ({_first_line(error)}). Copy or export it again."
+        ) from error
+
+
+def _converted(export: Path, number: int, row: dict[str, Any]) -> Decision:
+    where = f"{export}, row {number}"
+    try:
+        return _checked(msgspec.convert(row, Decision), where)
+    except msgspec.ValidationError as error:
+        raise _refusal(where, row.get("schema"), error) from error
+
+
+def _checked(decision: Decision, where: str) -> Decision:
+    _check_schema(where, decision.schema)
+    return decision
+
+
+def _check_schema(where: str, found: str | None) -> None:
+    if found == SCHEMA:
+        return
+    name, _, version = (found or "").partition("/")
+    if name != _NAME or not version.isdigit():
+        raise ExportError(f"{where}: no export of the decision log. Write one with: weighbridge export-log")
+    if int(version) > int(_VERSION):
+        raise ExportError(
+            f"{where}: written by a newer Weighbridge (schema {version}, this one reads {_VERSION}). "
+            "Update Weighbridge."
+        )
+    raise ExportError(
+        f"{where}: of an earlier schema ({version}, this Weighbridge reads {_VERSION}). "
+        "The log still holds it all; write it again with: weighbridge export-log"
+    )
+
+
+def _refusal(where: str, schema: str | None, error: Exception) -> ExportError:
+    """Return the error about a row that has not the shape: the schema tells first where it is another."""
+    if schema and schema != SCHEMA:
+        try:
+            _check_schema(where, schema)
+        except ExportError as refusal:
+            return refusal
+    return ExportError(f"{where}: {_first_line(error)}. Export the log again.")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
