@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,6 +12,7 @@ from serving.routing.prices import Prices, picodollars_per_token, usd
 from serving.routing.token_rates import UNKNOWN_FAMILY
 
 RETENTION_TAG = "retention_days"
+EMBEDS = "embeddings"
 _LONGEST_DAYS = 6
 
 
@@ -26,6 +28,8 @@ class Deployment:
     `retention_days` is how long the provider keeps prompts at most, 0 for not at all.
     From the day `sunset` on it is not used; `deprecated` and `superseded_by` are told, and change nothing.
     `dialect` names what is special about the provider, or the generation of the model, to its adapter.
+    `is_conditional` tells of what can turn away a request that asks for nothing: a name that must be given,
+    an end, embeddings in the place of answers, an unknown price.
     `by_name_only` is None, or the reason why only a caller who names the deployment gets it.
     """
 
@@ -55,10 +59,11 @@ class Deployment:
     superseded_by: str | None = None
     by_name_only: str | None = None
     prices: Prices = field(init=False, repr=False, compare=False)
+    is_conditional: bool = field(init=False, repr=False, compare=False)
     dialect: str | None = None
 
     def __post_init__(self) -> None:
-        """Keep the prices as whole numbers beside what was written."""
+        """Keep the prices as whole numbers beside what was written, and what every request must ask about."""
         prices = Prices(
             input=picodollars_per_token(self.usd_per_million_input),
             output=picodollars_per_token(self.usd_per_million_output),
@@ -67,6 +72,14 @@ class Deployment:
             reasoning=picodollars_per_token(self.usd_per_million_reasoning),
         )
         object.__setattr__(self, "prices", prices)
+        conditional = (
+            self.by_name_only is not None
+            or self.sunset is not None
+            or EMBEDS in self.capabilities
+            or prices.input is None
+            or prices.output is None
+        )
+        object.__setattr__(self, "is_conditional", conditional)
 
     def forgets_within(self, tag: str) -> bool:
         """Tell whether a tag such as `retention_days<=30` holds; an unknown retention never does.
@@ -104,9 +117,22 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All deployments by name, in the order of the settings."""
+    """All deployments by name, in the order of the settings.
+
+    Every window holds `least_window_tokens` (0 where one is unknown), and everybody can write
+    `least_output_tokens`.
+    """
 
     deployments: Mapping[str, Deployment]
+    least_window_tokens: int = field(init=False, repr=False, compare=False)
+    least_output_tokens: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find what is the same for every request."""
+        windows = [row.context_window_tokens or 0 for row in self]
+        outputs = [row.max_output_tokens for row in self if row.max_output_tokens is not None]
+        object.__setattr__(self, "least_window_tokens", min(windows, default=0))
+        object.__setattr__(self, "least_output_tokens", min(outputs, default=math.inf))
 
     def __iter__(self) -> Iterator[Deployment]:
         return iter(self.deployments.values())

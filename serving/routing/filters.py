@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from serving.routing.catalog import Deployment
+from serving.routing.catalog import EMBEDS, Catalog, Deployment
 from serving.routing.headroom import told_usd, worst_cost_nanousd
+from serving.routing.prices import PICODOLLARS_PER_DOLLAR
 from serving.routing.request import Limits, RoutingRequest
 from serving.routing.snapshot import DeploymentState
-
-EMBEDS = "embeddings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +142,18 @@ def starts_too_late(
 
 def token_cost_usd(request: RoutingRequest, row: Deployment) -> float | None:
     """Return the expected price of the tokens: the one quantity that limits and sums go by."""
-    cached = request.cached_input_tokens(row.name) if request.last_turn else 0
-    return row.cost_usd(request.input_for(row.tokenizer).expected, request.expected_output_tokens, cached)
+    turn = request.last_turn
+    if turn is not None and turn.deployment == row.name:
+        expected = request.input_for(row.tokenizer).expected
+        return row.cost_usd(expected, request.expected_output_tokens, request.cached_input_tokens(row.name))
+    # the same in few steps, as most of a long catalog reads nothing from a cache
+    prices, count = row.prices, request.tokens.get(row.tokenizer)
+    if prices.input is None or prices.output is None:
+        return None
+    input_tokens = request.input_tokens if count is None else count.expected
+    return (
+        input_tokens * prices.input + request.expected_output_tokens * prices.output
+    ) / PICODOLLARS_PER_DOLLAR
 
 
 def too_dear(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:
@@ -217,6 +226,29 @@ def filters_for(request: RoutingRequest) -> tuple[Filter, ...]:
         starts_too_late: limits.max_first_token_ms is None,
     }
     return tuple(lacks for lacks in FILTERS if not idle.get(lacks, False))
+
+
+def filters_that_can(
+    filters: Sequence[Filter], request: RoutingRequest, catalog: Catalog
+) -> tuple[Filter, ...]:
+    """Return those of the filters that can reject a deployment without conditions of its own.
+
+    Most of a long catalog is of that kind: nothing but what a request asks for is asked about it, and sizes
+    only where they exceed the least of the catalog.
+    """
+    if request.only:
+        return tuple(filters)
+    reserved = request.reserved_output_tokens
+    longest = max((count.at_most for count in request.tokens.values()), default=0)
+    idle: dict[Filter, bool] = {
+        not_asked_for: True,
+        past_sunset: True,
+        only_embeds: True,
+        too_dear: request.limits.max_cost_usd is None,
+        window_too_small: max(longest, request.input_tokens) + reserved <= catalog.least_window_tokens,
+        output_too_long: reserved <= catalog.least_output_tokens,
+    }
+    return tuple(lacks for lacks in filters if not idle.get(lacks, False))
 
 
 def first_reason(

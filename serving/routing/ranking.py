@@ -9,7 +9,7 @@ from serving.records import Prediction
 from serving.routing.exploration import aim, neighbours, probability
 from serving.routing.policy import Policy
 from serving.routing.request import RoutingRequest
-from serving.routing.scoring import Candidate
+from serving.routing.scoring import Candidate, by_sum
 from serving.routing.snapshot import Traffic
 
 
@@ -58,7 +58,7 @@ def rank(
     if place:
         candidates.sort(key=lambda row: (place[row.deployment], row.total_usd, row.deployment))
     else:
-        candidates.sort(key=lambda row: (row.total_usd, row.deployment))
+        candidates.sort(key=by_sum)
     misroute_usd = (1.0 - prediction.sufficiency[0]) * policy.usd_per_lost_quality
     chose = bool(request.only or place)
     shifts = policy.share_cap < 1.0 and len(prediction.tiers) > 1 and traffic.shifts(misroute_usd)

@@ -8,11 +8,18 @@ from typing import NamedTuple
 from classifier.tiers import tier_probabilities
 from serving.records import Prediction
 from serving.routing.catalog import Catalog
-from serving.routing.filters import Rejection, filters_for, first_reason, outside, tiers_within
+from serving.routing.filters import (
+    Rejection,
+    filters_for,
+    filters_that_can,
+    first_reason,
+    outside,
+    tiers_within,
+)
 from serving.routing.policy import Policy
 from serving.routing.ranking import Share, rank
 from serving.routing.request import RoutingRequest
-from serving.routing.scoring import Candidate, expected_quality, price, rates
+from serving.routing.scoring import Candidate, expected_quality, pricing, rates
 from serving.routing.snapshot import Snapshot
 
 
@@ -62,13 +69,17 @@ def decide(
     tiers = tiers_within(request.limits, prediction.tiers)
     shares = list(zip(prediction.tiers, tier_probabilities(prediction.sufficiency), strict=True))
     stays = _stays_with(request, prediction, catalog)
-    priced = rates(policy, request.limits.cost_versus_quality, stays)
+    price = pricing(request, rates(policy, request.limits.cost_versus_quality, stays))
     filters = filters_for(request)
+    few = filters_that_can(filters, request, catalog)
+    states = snapshot.states
     candidates: list[Candidate] = []
     rejected: list[Rejection] = []
     for row in catalog:
-        state = snapshot.states[row.name]
-        against = first_reason(request, row, state, filters) or outside(tiers, row)
+        state = states[row.name]
+        against = first_reason(request, row, state, filters if row.is_conditional else few)
+        if against is None and tiers is not None:
+            against = outside(tiers, row)
         if against is not None:
             rejected.append(against)
             continue
@@ -77,8 +88,8 @@ def decide(
             reason = f"expected quality {quality:.3f} is below the floor of {floor:.3f}"
             rejected.append(Rejection(row.name, "quality_floor", reason))
             continue
-        candidates.append(price(request, row, state, quality, priced))
-    ranked = rank(candidates, request, prediction, snapshot.traffic, policy, priced.stays)
+        candidates.append(price(row, state, quality))
+    ranked = rank(candidates, request, prediction, snapshot.traffic, policy, stays)
     return Decision(
         request=request,
         prediction=prediction,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from serving.routing.catalog import Deployment
@@ -30,6 +30,15 @@ class Candidate(NamedTuple):
         """Return the sum that the ranking goes by; infinite where the price is unknown."""
         tokens = math.inf if self.token_cost_usd is None else self.token_cost_usd
         return tokens + self.waiting_cost_usd + self.lost_quality_cost_usd + self.switch_cost_usd
+
+
+_candidate = tuple.__new__
+
+
+def by_sum(row: Candidate) -> tuple[float, str]:
+    """Return what the ranking goes by: `total_usd`, then the name."""
+    name, _, _, _, tokens, waiting, lost, switch = row
+    return (math.inf if tokens is None else tokens) + waiting + lost + switch, name
 
 
 class Rates(NamedTuple):
@@ -60,22 +69,29 @@ def expected_quality(quality: Mapping[str, float], tier_shares: Sequence[tuple[s
     return expected
 
 
-def price(
-    request: RoutingRequest,
-    row: Deployment,
-    state: DeploymentState,
-    quality: float,
-    rates: Rates,
-) -> Candidate:
-    """Return one eligible deployment with its sum."""
-    latency_ms = state.latency_ms(request.expected_output_tokens)
-    return Candidate(
-        row.name,
-        row.tier,
-        quality,
-        latency_ms,
-        token_cost_usd(request, row),
-        latency_ms * rates.usd_per_ms,
-        (1.0 - quality) * rates.usd_per_lost_quality,
-        0.0 if rates.stays is None or row.name == rates.stays else rates.usd_per_switch,
-    )
+def pricing(
+    request: RoutingRequest, rates: Rates
+) -> Callable[[Deployment, DeploymentState, float], Candidate]:
+    """Return what gives an eligible deployment, its state and its quality their sum."""
+    usd_per_ms, usd_per_lost_quality, usd_per_switch, stays = rates
+    output_tokens = request.expected_output_tokens
+
+    def price(row: Deployment, state: DeploymentState, quality: float) -> Candidate:
+        latency_ms = state.latency_ms(output_tokens)
+        switch_cost_usd = 0.0 if stays is None or row.name == stays else usd_per_switch
+        # not by name: a catalog may be long, and this is what there is most of
+        return _candidate(
+            Candidate,
+            (
+                row.name,
+                row.tier,
+                quality,
+                latency_ms,
+                token_cost_usd(request, row),
+                latency_ms * usd_per_ms,
+                (1.0 - quality) * usd_per_lost_quality,
+                switch_cost_usd,
+            ),
+        )
+
+    return price

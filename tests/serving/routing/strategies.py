@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from hypothesis import strategies as st
 
 from serving.records import Prediction
@@ -9,6 +11,7 @@ from serving.routing.catalog import Catalog, Deployment
 from serving.routing.policy import Policy
 from serving.routing.request import Limits, RoutingRequest, Turn
 from serving.routing.snapshot import DeploymentState, Snapshot, Traffic
+from serving.routing.tokens import TokenCount
 
 TIERS = ("economy", "standard", "premium")
 TAGS = ("gdpr", "hipaa", "soc2", "eu")
@@ -33,6 +36,9 @@ def deployments(draw: st.DrawFn, name: str) -> Deployment:
         max_output_tokens=draw(st.none() | st.integers(1, 50_000)),
         capabilities=draw(st.frozensets(st.sampled_from(CAPABILITIES))),
         compliance=draw(st.frozensets(st.sampled_from(TAGS))),
+        tokenizer=draw(st.sampled_from(["o200k", "llama3", "unknown"])),
+        sunset=draw(st.none() | st.dates(date(2026, 1, 1), date(2027, 1, 1))),
+        by_name_only=draw(st.none() | st.just("by name only")),
     )
 
 
@@ -83,6 +89,9 @@ def limits(draw: st.DrawFn) -> Limits:
     )
 
 
+counts = st.integers(0, 100_000).map(lambda tokens: TokenCount(tokens, 2 * tokens))
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> RoutingRequest:
     output = draw(st.integers(1, 4_000))
@@ -95,6 +104,8 @@ def requests(draw: st.DrawFn) -> RoutingRequest:
         control_draw=draw(shares),
         exploration_draw=draw(st.sampled_from([0.0, 0.2, 0.29, 0.4, 1.0])),
         last_turn=draw(st.none() | st.builds(Turn, names, st.integers(0, 200_000))),
+        day=draw(st.none() | st.dates(date(2026, 1, 1), date(2027, 1, 1))),
+        tokens=draw(st.just({}) | st.fixed_dictionaries({"o200k": counts, "llama3": counts})),
     )
 
 

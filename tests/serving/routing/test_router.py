@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from serving.records import Prediction
 from serving.routing.catalog import Catalog, Deployment
-from serving.routing.filters import filters_for, first_reason
+from serving.routing.filters import filters_for, filters_that_can, first_reason, token_cost_usd
 from serving.routing.policy import Policy
 from serving.routing.request import Limits, RoutingRequest, tightest
 from serving.routing.router import decide
@@ -104,6 +104,26 @@ def test_the_filters_left_out_for_a_request_would_have_rejected_nothing(world, w
     for row in catalog:
         state = snapshot.states[row.name]
         assert first_reason(asked, row, state, filters_for(asked)) == first_reason(asked, row, state)
+
+
+@given(worlds(), st.booleans(), st.sets(st.sampled_from(["d0", "d1"])))
+def test_what_a_deployment_without_conditions_is_not_asked_would_not_have_rejected_it(world, bare, only):
+    request, _, catalog, snapshot, _ = world
+    asked = replace(request, only=frozenset(only), limits=Limits() if bare else request.limits)
+    few = filters_that_can(filters_for(asked), asked, catalog)
+    for row in catalog:
+        if not row.is_conditional:
+            state = snapshot.states[row.name]
+            assert first_reason(asked, row, state, few) == first_reason(asked, row, state)
+
+
+@given(worlds())
+def test_an_expected_cost_is_that_of_the_same_call_to_the_last_digit(world):
+    request, _, catalog, _, _ = world
+    for row in catalog:
+        tokens = request.input_for(row.tokenizer).expected
+        whole = row.cost_usd(tokens, request.expected_output_tokens, request.cached_input_tokens(row.name))
+        assert token_cost_usd(request, row) == whole
 
 
 def chosen_with(world, **limits):
