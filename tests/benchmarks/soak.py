@@ -137,6 +137,8 @@ def _logged(path: Path) -> Counter[str]:
     found: Counter[str] = Counter()
     with closing(sqlite3.connect(path)) as connection:
         found["decisions"] = connection.execute("SELECT count(*) FROM decisions").fetchone()[0]
+        nobody = "SELECT count(*) FROM decisions WHERE deployment IS NULL"
+        found["refused, nobody was up"] = connection.execute(nobody).fetchone()[0]
         for status, attempts in connection.execute("SELECT status, attempts FROM outcomes"):
             found["outcomes"] += 1
             found[f"outcome {status}"] += 1
@@ -168,7 +170,9 @@ def _report(
     print(f"  memory    {early:.0f} MB in the second quarter, {late:.0f} in the last, {most:.0f} at most")
     print(f"  {' '.join(dropped)}")
     wrong = [f"{name}: {count}" for name, count in seen.items() if name.isupper() or name[:3].isupper()]
-    if not logged["decisions"] == logged["outcomes"] == seen["sent"]:
+    # what was refused was never dispatched, and leaves no outcome
+    dispatched = logged["decisions"] - logged["refused, nobody was up"]
+    if logged["decisions"] != seen["sent"] or logged["outcomes"] != dispatched:
         wrong.append(f"sent {seen['sent']}, decisions {logged['decisions']}, outcomes {logged['outcomes']}")
     if len(memory_mb) >= _LEAST_SAMPLES and late > early * _FLAT:
         wrong.append(f"memory grew ×{late / early:.2f}")
