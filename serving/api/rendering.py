@@ -59,7 +59,7 @@ def _render_fault(request: Request, error: Exception) -> Response:
     """A fault of ours: the caller learns that it is not theirs, the log keeps the trace."""
     _log.error("A request to %s failed", request.url.path, exc_info=error)
     fault = WeighbridgeError("Weighbridge failed on this request. The service's own log has the details.")
-    return _error(request, 500, fault.to_openai(), {})
+    return _error(request, 500, fault.to_openai(code="internal_error"), {})
 
 
 def _error(request: Request, status: int, body: dict[str, Any], headers: Mapping[str, str]) -> Response:

@@ -250,3 +250,17 @@ def test_the_log_stays_whole_whatever_was_sent(client):
     assert {before, after} <= set(found)
     assert is_sound(Path(client.app.state.context.gateway._log.path))
     assert client.app.state.context.gateway.writer.dropped == 0
+
+
+@pytest.mark.parametrize("path", ["/route", "/v1/chat/completions", "/v1/models"])
+def test_a_fault_of_ours_is_told_as_ours_and_its_trace_is_in_our_log(client, monkeypatch, caplog, path):
+    def breaks(*_):
+        raise ZeroDivisionError("deep inside")
+
+    monkeypatch.setattr(client.app.state.context.gateway, "route", breaks)
+    monkeypatch.setattr(client.app.state.context.keys.__class__, "check", breaks)
+    response = client.get(path) if path == "/v1/models" else client.post(path, json=BODIES[path])
+    error = refused(response, 500)
+    assert "deep inside" not in error["message"]
+    traces = [row for row in caplog.records if row.exc_info and row.name == "serving.api.rendering"]
+    assert [row.exc_info[0] for row in traces] == [ZeroDivisionError]
