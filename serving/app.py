@@ -22,7 +22,7 @@ from serving.api.embeddings import embeddings
 from serving.api.feedback import feedback
 from serving.api.messages import count_tokens, messages
 from serving.api.observations import observations
-from serving.api.operations import healthz, metrics, models, readyz
+from serving.api.operations import healthz, metrics, model, models, readyz
 from serving.api.rendering import add_handlers
 from serving.api.responses import responses
 from serving.api.route import route
@@ -254,6 +254,7 @@ _ROUTES = (
     *(Route(path, endpoint, methods=["POST"]) for path, endpoint in _DIRECT.items()),
     Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
     Route("/v1/models", models, methods=["GET"]),
+    Route("/v1/models/{model:path}", model, methods=["GET"]),
     Route("/feedback", feedback, methods=["POST"]),
     Route("/observations", observations, methods=["POST"]),
     Route("/decisions/{decision_id}", decision, methods=["GET"]),

@@ -41,6 +41,7 @@ _OPERATIONS: tuple[tuple[str, str, str, type | None, str], ...] = (
     ("/v1/messages/count_tokens", "post", "Estimate a prompt's tokens", CountBody, "`input_tokens`"),
     ("/v1/embeddings", "post", "Pass to a named deployment", EmbeddingsBody, "OpenAI's list of vectors"),
     ("/v1/models", "get", "List what `model` may name", None, "OpenAI's list of models"),
+    ("/v1/models/{model}", "get", "Is this a name for `model`?", None, "OpenAI's model"),
     (
         "/observations",
         "post",

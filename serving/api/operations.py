@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.api.context import context_of
+from serving.errors import ModelNotFound
 from serving.weigher import AUTO
 
 
 async def models(request: Request) -> Response:
-    """List `auto` and every deployment, in the shape of OpenAI's `GET /v1/models`."""
+    """List `auto` and every deployment, with the fields of OpenAI's list and of Anthropic's."""
+    rows = _models(request)
+    names = [row["id"] for row in rows]
+    return _json(
+        {"object": "list", "data": rows, "has_more": False, "first_id": names[0], "last_id": names[-1]}
+    )
+
+
+async def model(request: Request) -> Response:
+    """Return one row of the list; 404 for a name that is not in it."""
+    wanted = request.path_params["model"]
+    row = next((row for row in _models(request) if row["id"] == wanted), None)
+    if row is None:
+        known = ", ".join(row["id"] for row in _models(request))
+        raise ModelNotFound(
+            f"The model {wanted[:200]!r} is not in the catalog. Known: {known}.", param="model"
+        )
+    return _json(row)
+
+
+def _models(request: Request) -> list[dict[str, Any]]:
     context = context_of(request)
     context.keys.check(request)
     names = [(AUTO, "weighbridge"), *((row.name, row.adapter) for row in context.gateway.catalog)]
-    rows = [{"id": name, "object": "model", "created": 0, "owned_by": owner} for name, owner in names]
-    return _json({"object": "list", "data": rows})
+    return [
+        {
+            "id": name,
+            "object": "model",
+            "created": 0,
+            "owned_by": owner,
+            "type": "model",
+            "display_name": name,
+            "created_at": "1970-01-01T00:00:00Z",
+        }
+        for name, owner in names
+    ]
 
 
 async def healthz(request: Request) -> Response:

@@ -251,6 +251,11 @@ def test_the_sdk_retries_a_rate_limit_and_gets_its_answer(client, house):
     assert patient.messages.create(**ASKED).content[0].text == "at last"
 
 
+def test_models_are_listed(client):
+    assert [row.id for row in client.models.list()] == ["auto", "able", "embedder"]
+    assert client.models.retrieve("able").display_name == "able"
+
+
 def test_an_unknown_model_is_not_found(client):
     with pytest.raises(anthropic.NotFoundError):
         client.messages.create(**ASKED | {"model": "claude-nobody"})

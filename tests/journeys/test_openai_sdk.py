@@ -86,6 +86,10 @@ def test_limits_travel_in_the_extra_body(client):
 
 def test_models_are_listed(client):
     assert {"auto", "demo-economy"} <= {row.id for row in client.models.list()}
+    assert client.models.retrieve("demo-economy").owned_by == "demo"
+    with pytest.raises(openai.NotFoundError) as raised:
+        client.models.retrieve("gpt-nobody")
+    assert raised.value.code == "model_not_found"
 
 
 def test_an_unknown_model_raises_not_found(client):
