@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+import time
 from datetime import date, timedelta
 
 import msgspec
 import pytest
 
+from classifier.tiers import tier_probabilities
 from serving.app import build_gateway
-from serving.errors import NoEligibleDeployment, NoHealthyDeployment
+from serving.errors import WeighbridgeError
 from serving.records import Attempt, Outcome, Usage
 from serving.replay import Change, Replay, replay
 from serving.rollout import Rollout
@@ -46,6 +49,7 @@ SETTINGS = {
         {"name": "batch", "api_key_env": "BATCH_KEY", "max_cost_usd": 0.002, "cost_versus_quality": 0.2},
         {"name": "law", "api_key_env": "LAW_KEY", "compliance": ["gdpr"], "quality_floor": 0.85},
     ],
+    "budgets": [{"name": "law, each day", "usd": 0.03, "per": "day", "caller": "law"}],
     "rules": [
         {"name": "poems", "when": {"words": ["poem"]}, "then": {"needs": "premium", "control_group": False}},
         {"name": "codes", "when": {"regex": "def |import "}, "then": {"minimum_tier": "standard"}},
@@ -155,7 +159,6 @@ def made(folder):
     settings = load_settings(path, environ)
     gateway = build_gateway(settings, environ)
     traffic = Traffic(build_callers(settings, environ, gateway.catalog).values())
-    gateway.writer.start()
     found = []
     weigh = gateway.weigher.weigh
 
@@ -165,18 +168,32 @@ def made(folder):
         return decided
 
     gateway.weigher.weigh = kept
-    for number in range(DECISIONS):
-        gateway.weigher._today = lambda day=FIRST_DAY + timedelta(days=number // 350): day
-        try:
-            decided = gateway.route(traffic.weighing())
-        except (NoEligibleDeployment, NoHealthyDeployment):
-            continue
-        if traffic.draw.random() < 0.5:
-            gateway.weigher.finished(traffic.outcome(decided.decision))
-    assert gateway.writer.close(60.0)
+    asyncio.run(life(gateway, traffic))
     assert gateway.writer.dropped == 0
-    gateway._log.close()
     return found
+
+
+async def life(gateway, traffic):
+    """Let the traffic come, with answers, failures, opinions and spending in between."""
+    await gateway.start()
+    weigher, draw = gateway.weigher, traffic.draw
+    for number in range(DECISIONS):
+        weigher._today = lambda day=FIRST_DAY + timedelta(days=number // 350): day
+        try:
+            decision = gateway.route(traffic.weighing()).decision
+        except WeighbridgeError:
+            continue
+        chosen, prediction = decision.chosen, decision.prediction
+        if draw.random() < 0.5:
+            weigher.finished(traffic.outcome(decision))
+        if draw.random() < 0.1:
+            shares = list(zip(prediction.tiers, tier_probabilities(prediction.sufficiency), strict=True))
+            weigher.tables.rated(chosen.deployment, draw.random(), shares, time.time())
+        if draw.random() < 0.1:
+            weigher.budgets.spend_soon(decision.request.caller, chosen.deployment, 10**6)
+            await weigher.budgets.settled()
+    assert await asyncio.to_thread(gateway.writer.flush, 60.0)
+    await gateway.close()
 
 
 @pytest.fixture
@@ -197,13 +214,22 @@ def test_the_ten_thousand_are_as_varied_as_traffic_is(made):
     assert codes >= {
         "compliance", "sunset", "unavailable", "cost", "latency", "first_token", "quality_floor", "tier",
         "capability", "context_window", "output_limit", "denied", "not_allowed", "not_pinned",
-        "not_requested",
+        "not_requested", "budget",
     }  # fmt: skip
     assert {decision.prediction.source for decision in made} == {"classifier", "rule"}
     assert {word for decision in made for word in decision.request.sensitive} == {"card", "email"}
     assert {word for decision in made for word in decision.request.rules} == {"poems", "codes", "pinned"}
     assert len({decision.snapshot_version for decision in made}) > 1_000
     assert any(decision.share.shifts for decision in made)
+    assert any(decision.request.headroom for decision in made)
+
+
+def test_the_live_tables_that_the_log_gives_back_are_learned_and_differ(made, log):
+    """What a decision went by is more than the catalog: speeds, errors and qualities that moved."""
+    states = [state for entry in log.entries() for state in entry.logged.inputs.snapshot.states.values()]
+    for name in ("first_token_ms", "output_tokens_per_second", "error_rate", "requests", "unavailable"):
+        assert len({getattr(state, name) for state in states}) > (1 if name == "unavailable" else 100)
+    assert len({tuple(state.quality.items()) for state in states if state.quality}) > 100
 
 
 def test_every_decision_comes_out_of_the_log_as_it_was_made_bit_for_bit(made, log):
