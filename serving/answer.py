@@ -85,6 +85,8 @@ class Answer:
         self.deployment = dispatched.deployment
         self.attempts = dispatched.attempts
         self.whole = dispatched.whole
+        # is told a stream's events at once, after it has ended well
+        self.listener: Callable[[bytes], None] | None = None
         self._dispatched = dispatched
         self._journey = journey
 
@@ -93,13 +95,18 @@ class Answer:
         stream = self._dispatched.stream
         if stream is None:
             return
+        heard: list[bytes] = []
         try:
             async for event in stream:
+                if self.listener is not None:
+                    heard.append(event)
                 yield event
         except ProviderError as failure:
             self.failed(failure)
             raise
         self._finish("ok")
+        if self.listener is not None:
+            self.listener(b"".join(heard))
 
     def failed(self, failure: ProviderError) -> None:
         """Take in that the stream broke in the middle, or that what it said makes no sense."""

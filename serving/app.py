@@ -32,6 +32,7 @@ from serving.dispatch.demo import Demo
 from serving.dispatch.dispatcher import Dispatcher, Patience
 from serving.errors import ConfigurationError
 from serving.gateway import Gateway
+from serving.judge import Judge, JudgeConfig
 from serving.metrics import Metrics
 from serving.rollout import Rollout
 from serving.routing.catalog import Catalog
@@ -44,7 +45,9 @@ from serving.settings import (
     build_rules,
     keys,
     server_keys,
+    switched_off,
 )
+from serving.settings.vocabulary import JUDGE
 from serving.state.counters import Counters, MemoryCounters
 from serving.state.interface import DecisionLog
 from serving.state.sqlite import SQLiteLog
@@ -62,11 +65,12 @@ from serving.weigher import Weigher
 def create_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
     """Return the service, ready to be served; raise ConfigurationError where the settings do not hold."""
     gateway = build_gateway(settings, environ)
+    judge = build_judge(settings, environ, gateway)
     app = Service(
         direct=_DIRECT,
         title="Weighbridge",
         description="Weighs each prompt and sends it down the cheapest road that can carry it.",
-        lifespan=_lifespan(gateway),
+        lifespan=_lifespan(gateway, judge),
     )
     app.state.context = Context(
         gateway=gateway,
@@ -113,6 +117,30 @@ def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
         warm_s=settings.tables.warm_days * 86_400.0,
         feedback_weights=settings.feedback.weights,
     )
+
+
+def build_judge(settings: Settings, environ: Mapping[str, str], gateway: Gateway) -> Judge | None:
+    """Return the judge of the settings, who hears of the gateway's answers; None where there is none."""
+    asked = settings.judge
+    if not asked.deployment:
+        return None
+    row = gateway.catalog.deployments.get(asked.deployment)
+    if row is None:
+        way_out = switched_off(settings, environ).get(asked.deployment, "add it to [[deployments]]")
+        raise ConfigurationError(
+            f"{settings.source}: judge.deployment {asked.deployment!r} is switched off here: {way_out}."
+        )
+    if row.prices.input is None or row.prices.output is None:
+        raise ConfigurationError(
+            f"{settings.source}: judge.deployment {row.name!r} has no price, so that judge.usd_per_day could "
+            "not hold. Add usd_per_million_input and usd_per_million_output to it."
+        )
+    config = JudgeConfig(
+        row.name, asked.share, asked.rubric, queue_size=asked.queue_size, most_chars=asked.most_chars
+    )
+    judge = Judge(config, ask=gateway.chat, store=gateway.feedback, count=gateway.metrics.judged)
+    gateway.listener = judge.heard
+    return judge
 
 
 def build_adapters(catalog: Catalog, settings: Settings, environ: Mapping[str, str]) -> dict[str, Adapter]:
@@ -196,6 +224,8 @@ def build_budgets(
         Budget(row.name, row.usd, row.per, row.caller, _deployments(row.deployments, catalog))
         for row in settings.budgets
     ]
+    if settings.judge.deployment:
+        rows.append(Budget(JUDGE, settings.judge.usd_per_day, "day", JUDGE))
     counters = _counters(settings, environ) if rows else MemoryCounters()
     return Budgets(rows, counters, charges=partial(charges_in, log))
 
@@ -264,13 +294,17 @@ _ROUTES = (
 )
 
 
-def _lifespan(gateway: Gateway) -> Any:
+def _lifespan(gateway: Gateway, judge: Judge | None) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await gateway.start()
+        if judge is not None:
+            judge.start()
         try:
             yield
         finally:
+            if judge is not None:
+                await judge.close()
             await gateway.close()
 
     return lifespan

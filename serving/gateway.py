@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -70,6 +70,8 @@ class Gateway:
         self._first_bytes = FirstBytes() if hedge else None
         self._refresh_s = refresh_s
         self._feedback_weights = feedback_weights or {}
+        # hears of every answer on its way
+        self.listener: Callable[[Weighing, Call, Answer], None] | None = None
         self._warm_s = warm_s
         self._observed: deque[str] = deque(maxlen=_AT_ONCE)
         self._refreshing: asyncio.Task[None] | None = None
@@ -131,6 +133,8 @@ class Gateway:
         answer = Answer(decided, dispatched, journey)
         if dispatched.whole is not None:
             journey.finish("ok", dispatched.attempts, dispatched.whole.usage)
+        if self.listener is not None:
+            self.listener(weighing, call, answer)
         return answer
 
     async def feedback(self, given: Feedback, caller: str | None) -> bool:

@@ -47,6 +47,12 @@ class Metrics:
             buckets=_ANSWER_SECONDS,
             registry=self.registry,
         )
+        self._graded = Counter(
+            "weighbridge_judged",
+            "Answers drawn for the automatic judge, by what became of them",
+            ["result"],
+            registry=self.registry,
+        )
         self._spend = Counter(
             "weighbridge_cost_usd", "Dollars spent on answers", ["deployment"], registry=self.registry
         )
@@ -97,6 +103,10 @@ class Metrics:
         self._of("answer", self._answer, deployment).observe(outcome.latency_ms / 1000.0)
         if outcome.cost_usd:
             self._of("spend", self._spend, deployment).inc(outcome.cost_usd)
+
+    def judged(self, result: str) -> None:
+        """Count what became of an answer that was drawn for the judge."""
+        self._of("judged", self._graded, result).inc()
 
     def _of(self, name: str, metric: MetricWrapperBase, *labels: str) -> Any:
         """Return a metric's child; the library looks it up behind a lock each time, and checks the labels."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from serving.settings.limits import LimitsSettings
 from serving.settings.schema import Settings
-from serving.settings.vocabulary import did_you_mean
+from serving.settings.vocabulary import JUDGE, did_you_mean
 
 
 def name_problems(settings: Settings) -> list[str]:
@@ -21,6 +21,7 @@ def name_problems(settings: Settings) -> list[str]:
         *_strange_limits([(f"rule {row.name!r}", row.then) for row in settings.rules], deployments),
         *_strange_callers(settings),
         *_strange_budgets(settings, deployments),
+        *_strange_judge(settings),
     ]
 
 
@@ -37,6 +38,15 @@ def _strange_budgets(settings: Settings, deployments: set[str]) -> Iterator[str]
                 yield (
                     f"budget {row.name!r}, deployments: {name!r} is neither a deployment nor a model. {hint}"
                 )
+
+
+def _strange_judge(settings: Settings) -> Iterator[str]:
+    names = sorted(row.name for row in settings.deployments)
+    judge = settings.judge.deployment
+    if judge and judge not in names:
+        yield f"judge.deployment: there is no deployment {judge!r}. {did_you_mean(judge, names)}"
+    if any(row.name == JUDGE for row in settings.callers):
+        yield f"callers: the name {JUDGE!r} is the judge's own. Choose another."
 
 
 def _strange_callers(settings: Settings) -> Iterator[str]:

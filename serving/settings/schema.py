@@ -113,6 +113,17 @@ class FeedbackSettings(Section):
         return {"human": self.human_weight, "judge": self.judge_weight, "check": self.check_weight}
 
 
+class JudgeSettings(Section):
+    """`[judge]`: who grades answers in the background."""
+
+    deployment: str
+    share: Share
+    usd_per_day: Annotated[float, Field(gt=0, le=1_000_000)]
+    rubric: Annotated[str, Field(min_length=1, max_length=20_000)]
+    queue_size: Annotated[int, Field(ge=1, le=100_000)]
+    most_chars: Annotated[int, Field(ge=100, le=1_000_000)]
+
+
 class PolicySettings(Section):
     """`[policy]`: what a team pays for quality and time."""
 
@@ -298,6 +309,7 @@ class Settings(Section):
     classifier: ClassifierSettings
     log: LogSettings
     feedback: FeedbackSettings
+    judge: JudgeSettings
     policy: PolicySettings
     routing: RoutingSettings
     dispatch: DispatchSettings

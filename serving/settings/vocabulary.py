@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+# Who the automatic judge is in log, budgets and metrics.
+JUDGE = "weighbridge-judge"
+
 ADAPTERS = ("demo", "openai_compatible", "anthropic", "gemini")
 
 # Per adapter: the ways its providers, or generations of their models, differ. The first is assumed.
