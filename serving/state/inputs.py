@@ -2,13 +2,14 @@
 
 Everything is the frozen dataclass itself in MessagePack, which holds every float exactly and infinity too;
 a field that a dataclass gains is logged and read back without a change here. What many decisions share
-(catalog, policy, tables) is a *part*, stored once; tables that changed are stored as what differs from a
-whole one, so that a long catalog costs no more than what moved in it.
+(catalog, policy, tables) is a *part*, stored once; tables that changed are stored as what differs from those
+before, back to whole ones, so that a long catalog costs no more than what moved in it.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
@@ -24,8 +25,9 @@ from serving.routing.request import RoutingRequest
 from serving.routing.router import Inputs
 from serving.routing.snapshot import Snapshot
 
-# A table is stored whole again after so many that are stored as differences.
-_DIFFERENCES = 256
+# Tables are stored whole again after twice as many differences as they have rows, within these bounds: what
+# whole ones take is then about what the differences take.
+_FEWEST_DIFFERENCES, _MOST_DIFFERENCES = 16, 512
 _PARTS_AT_HAND = 64
 
 _LARGEST = 2**63 - 1
@@ -61,7 +63,7 @@ class _Row(msgspec.Struct):
 
 
 class _Tables(msgspec.Struct):
-    """The tables of a snapshot, or what differs from those of `base`, which are whole."""
+    """The tables of a snapshot, or what differs from those of `base`."""
 
     base: str
     snapshot: Snapshot
@@ -73,8 +75,7 @@ class Kept:
 
     run: str = field(default_factory=lambda: secrets.token_hex(6))
     count: int = 0
-    whole_key: str = ""
-    whole: Snapshot | None = None
+    differences: int = 0
     last_key: str = ""
     last: Snapshot | None = None
     catalog: tuple[Catalog | None, str] = (None, "")
@@ -121,12 +122,13 @@ class Kept:
             return replace(self, last=snapshot)
         count = self.count + 1
         key = f"tables-{self.run}-{count}"
-        changed = None if self.whole is None or count % _DIFFERENCES == 0 else _changed(self.whole, snapshot)
-        if changed is None:
-            parts[key] = _pack(_Tables("", snapshot))
-            return replace(self, count=count, last_key=key, last=snapshot, whole_key=key, whole=snapshot)
-        parts[key] = _pack(_Tables(self.whole_key, changed))
-        return replace(self, count=count, last_key=key, last=snapshot)
+        changed = None
+        if self.last is not None and self.differences < _differences_at_most(snapshot):
+            changed = _changed(self.last, snapshot)
+        whole = changed is None
+        parts[key] = _pack(_Tables("" if whole else self.last_key, snapshot if changed is None else changed))
+        differences = 0 if whole else self.differences + 1
+        return replace(self, count=count, differences=differences, last_key=key, last=snapshot)
 
 
 class Unpacker:
@@ -136,7 +138,7 @@ class Unpacker:
         self._part = part
         self._policies = lru_cache(_PARTS_AT_HAND)(lambda key: self._unpacked(key, Policy))
         self._catalogs = lru_cache(_PARTS_AT_HAND)(lambda key: self._unpacked(key, Catalog))
-        self._tables = lru_cache(_PARTS_AT_HAND)(self._whole_tables)
+        self._at_hand: OrderedDict[str, Snapshot] = OrderedDict()
 
     def unpack(self, packed: bytes | None) -> Logged:
         """Return the inputs in a row; raise UnreadableInputs where they cannot be had."""
@@ -150,14 +152,23 @@ class Unpacker:
         )
         return Logged(inputs, row.tools, row.response_format)
 
-    def _whole_tables(self, key: str) -> Snapshot:
-        found = self._unpacked(key, _Tables)
-        if not found.base:
-            return found.snapshot
-        whole = self._tables(found.base)
-        return _with_tables(
-            whole, {name: {**getattr(whole, name), **getattr(found.snapshot, name)} for name in _TABLES}
-        )
+    def _tables(self, key: str) -> Snapshot:
+        """Go back from differences to what is whole or at hand, and forward again."""
+        steps: list[_Tables] = []
+        place = key
+        while place and place not in self._at_hand:
+            steps.append(self._unpacked(place, _Tables))
+            place = steps[-1].base
+        tables = self._at_hand[place] if place else steps.pop().snapshot
+        for step in reversed(steps):
+            tables = _with_tables(
+                tables, {name: {**getattr(tables, name), **getattr(step.snapshot, name)} for name in _TABLES}
+            )
+        self._at_hand[key] = tables
+        self._at_hand.move_to_end(key)
+        if len(self._at_hand) > _PARTS_AT_HAND:
+            self._at_hand.popitem(last=False)
+        return tables
 
     def _unpacked(self, key: str, kind: type[Kind]) -> Kind:
         body = self._part(key)
@@ -186,11 +197,16 @@ def _same_tables(one: Snapshot, other: Snapshot) -> bool:
     )
 
 
-def _changed(whole: Snapshot, now: Snapshot) -> Snapshot | None:
-    """Return what of `now` is not in `whole`; None where `whole` has what `now` lacks."""
+def _differences_at_most(snapshot: Snapshot) -> int:
+    rows = sum(len(getattr(snapshot, name)) for name in _TABLES)
+    return min(max(2 * rows, _FEWEST_DIFFERENCES), _MOST_DIFFERENCES)
+
+
+def _changed(last: Snapshot, now: Snapshot) -> Snapshot | None:
+    """Return what of `now` is not in `last`; None where `last` has what `now` lacks."""
     changed: dict[str, Any] = {}
     for name in _TABLES:
-        before, after = getattr(whole, name), getattr(now, name)
+        before, after = getattr(last, name), getattr(now, name)
         if before.keys() - after.keys():
             return None
         changed[name] = {

@@ -11,6 +11,7 @@ from hypothesis import given
 from serving.routing.explanation import as_dict, as_text
 from serving.routing.request import Limits
 from serving.routing.router import decide
+from serving.routing.telling import told_in_full
 from tests.serving.routing.strategies import worlds
 from tests.serving.routing.test_router import LARGE, REQUEST, SMALL, decided
 
@@ -34,3 +35,27 @@ def test_every_decision_can_be_written_as_json_and_read_by_a_person(world):
     decision = decide(*world)
     assert msgspec.json.decode(msgspec.json.encode(as_dict(decision)))["decision_id"] == "dec_1"
     assert as_text(decision)
+    assert as_text(decision) in told_in_full(as_dict(decision))
+
+
+def test_an_explanation_of_an_earlier_version_is_told_without_what_it_lacks():
+    explanation = as_dict(decided(SMALL, LARGE))
+    for name in ("filters", "needs", "reserved_output_tokens", "control_draw", "day"):
+        del explanation[name]
+    assert as_text(decided(SMALL, LARGE)) in told_in_full(explanation)
+
+
+def test_what_was_asked_and_which_filters_acted_is_told():
+    asked = Limits(compliance=frozenset({"gdpr", "eu"}), max_cost_usd=0.5, pin=("large", "small"))
+    request = replace(REQUEST, limits=asked, only=frozenset({"small"}))
+    explanation = as_dict(decided(SMALL, LARGE, request=request))
+    assert explanation["needs"] == {
+        "compliance": ["eu", "gdpr"],
+        "max_cost_usd": 0.5,
+        "pin": ("large", "small"),
+        "model": ["small"],
+    }
+    assert explanation["filters"] == {"compliance": 1, "not_requested": 1}
+    text = told_in_full(msgspec.json.decode(msgspec.json.encode(explanation)))
+    assert "asked for   max_cost_usd 0.5; compliance eu, gdpr; pin large, small; model small" in text
+    assert "filters     compliance rejected 1, not_requested rejected 1" in text
