@@ -65,7 +65,7 @@ NO_TRAFFIC = Traffic()
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state of deployments and traffic at one moment; `version` counts the changes since start."""
+    """The state of deployments and traffic at one moment; `version` names the run and counts its changes."""
 
     version: str
     states: Mapping[str, DeploymentState] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -42,6 +43,8 @@ class LiveTables:
         self._told: Counter[str] = Counter()
         self._begun: set[str] = set()
         self._recency = Recency()
+        # one log holds the snapshots of many runs
+        self._run = secrets.token_hex(4)
         self._frozen_count = 0
         self._frozen = Snapshot(version="0")
         self._look_at_s = 0.0
@@ -140,7 +143,7 @@ class LiveTables:
         self._look_at_s = self._next_look_s(now_s)
         if any(state != before.get(name) for name, state in now.items()):
             self._frozen_count += 1
-            self._frozen = Snapshot(version=str(self._frozen_count), states={**before, **now})
+            self._frozen = Snapshot(version=f"{self._run}.{self._frozen_count}", states={**before, **now})
 
     def _next_look_s(self, now_s: float) -> float:
         """Return when time alone may change a state."""

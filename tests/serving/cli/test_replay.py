@@ -131,3 +131,11 @@ def test_a_policy_file_with_a_mistake_is_told_like_any_settings(folder, tmp_path
 def test_an_empty_period_is_told(folder):
     assert "no decision in this period" in replayed(folder, "--since", "2100-01-01", status=1)
     assert "no decision in this period" in replayed(folder, "--until", "2001-01-01", status=1)
+
+
+def test_a_policy_and_an_artifact_may_change_together(with_prompts, dear):
+    both = ("--policy", dear, "--artifact", CHAMPION, "--json")
+    summary = json.loads(replayed(with_prompts, *both))["summary"]
+    alone = json.loads(replayed(with_prompts, "--policy", dear, "--json"))["summary"]
+    assert summary == alone
+    assert summary["flips"] > 0

@@ -107,3 +107,8 @@ def test_an_outcome_of_an_unknown_deployment_is_ignored():
     live = tables(Clock())
     live.record(outcome(deployment="gone"))
     assert list(live.snapshot().states) == ["a"]
+
+
+def test_no_two_runs_name_a_snapshot_alike():
+    catalog = Catalog({"a": Deployment("a", "a", "demo", "economy", {})})
+    assert LiveTables(catalog).snapshot().version != LiveTables(catalog).snapshot().version
