@@ -225,7 +225,20 @@ def filters_for(request: RoutingRequest) -> tuple[Filter, ...]:
         too_slow: limits.max_latency_ms is None,
         starts_too_late: limits.max_first_token_ms is None,
     }
-    return tuple(lacks for lacks in FILTERS if not idle.get(lacks, False))
+    asked = (lacks for lacks in FILTERS if not idle.get(lacks, False))
+    return tuple(_quick_over_budget(request) if lacks is over_budget else lacks for lacks in asked)
+
+
+def _quick_over_budget(request: RoutingRequest) -> Filter:
+    """Return `over_budget` for one request; what fits the least that is left of any needs no second look."""
+    least = min((purse.left_nanousd or 0 for purse in request.headroom), default=0)
+
+    def quick(request: RoutingRequest, row: Deployment, state: DeploymentState) -> tuple[str, str] | None:
+        most = worst_cost_nanousd(request, row)
+        fits = most is not None and 0 < most <= least
+        return None if fits else over_budget(request, row, state)
+
+    return quick
 
 
 def filters_that_can(

@@ -55,28 +55,24 @@ def worst_cost_nanousd(request: RoutingRequest, row: Deployment) -> int | None:
     It counts the prompt at its upper bound, at the dearest of the prices for input, and each answer as long
     as the caller allows, else as the deployment can write at all.
     """
+    # asked of each deployment of a long catalog: one function, no more
     prices = row.prices
-    output_tokens = _most_output_tokens(request, row)
-    input_tokens = _most_input_tokens(request, row)
-    if prices.input is None or prices.output is None or output_tokens is None or input_tokens is None:
+    dearest_input, dearest_output = prices.input, prices.output
+    output_tokens = request.max_output_tokens or row.max_output_tokens or row.context_window_tokens
+    if request.unmeasured_tokens is None:
+        # a part of unknown length (audio, a file) may fill the window; no provider takes more
+        input_tokens = row.context_window_tokens
+    else:
+        input_tokens = request.input_for(row.tokenizer).at_most + request.unmeasured_tokens
+    if dearest_input is None or dearest_output is None or output_tokens is None or input_tokens is None:
         return None
-    dearest_input = max(prices.input, prices.cached_read or 0, prices.cached_write or 0)
-    dearest_output = max(prices.output, prices.reasoning or 0)
+    for price in (prices.cached_read, prices.cached_write):
+        if price is not None and price > dearest_input:
+            dearest_input = price
+    if prices.reasoning is not None and prices.reasoning > dearest_output:
+        dearest_output = prices.reasoning
     cost = input_tokens * dearest_input + request.choices * output_tokens * dearest_output
     return -(-cost // _PICODOLLARS_PER_NANODOLLAR)
-
-
-def _most_output_tokens(request: RoutingRequest, row: Deployment) -> int | None:
-    if request.max_output_tokens is not None:
-        return request.max_output_tokens
-    return row.max_output_tokens or row.context_window_tokens
-
-
-def _most_input_tokens(request: RoutingRequest, row: Deployment) -> int | None:
-    """A part of unknown length (audio, a file) may fill the window; no provider takes more."""
-    if request.unmeasured_tokens is None:
-        return row.context_window_tokens
-    return request.input_for(row.tokenizer).at_most + request.unmeasured_tokens
 
 
 def nanodollars(usd: float) -> int:
