@@ -90,7 +90,7 @@ class Provider:
         await asyncio.sleep(0)
         output = MOST if fate in ("long", "late", "broken", "uncounted") else 10
         if fate not in ("refused", "unreachable"):
-            bill = (INPUT + output) * int(row.usd_per_million_input * 1_000)
+            bill = round(INPUT * row.usd_per_million_input + output * row.usd_per_million_output) * 1_000
             self.bills.append((CALLER.get(), row.name, bill))
         if fate == "refused":
             raise down("overloaded", status=503)
