@@ -62,14 +62,13 @@ def test_less_left_of_a_budget_never_gives_a_deployment_that_may_cost_more(world
 
 
 @given(worlds(), st.integers(0, 4_000), st.integers(0, 100_000), st.integers(0, 100_000))
-def test_no_answer_within_the_limits_costs_more_than_the_most_that_was_set_aside(
-    world, output, cached, reasoning
-):
+def test_no_answer_costs_more_than_the_most_that_was_set_aside(world, output, cached, reasoning):
     request, _, catalog, *_ = world
     bounded = replace(request, max_output_tokens=4_000)
     for row in catalog:
         most = worst_cost_nanousd(bounded, row)
-        real = row.cost_usd(request.input_tokens, output, cached, 0, min(reasoning, output))
+        counted = request.input_for(row.tokenizer).at_most
+        real = row.cost_usd(counted, output, cached, 0, min(reasoning, output))
         assert (most is None) == (real is None)
         assert most is None or nanodollars(real) <= most
 
