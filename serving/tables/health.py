@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from serving.tables.chances import Chances
 
-# Weight of what was known about the rate, after each new attempt: the last ten or so count.
-_DECAY = 0.9
+# Weight of what was known about the rate, after each new attempt: the last twenty or so count. Where one in
+# five fails, half of the last ten do so often that under load everyone was left alone in turn.
+_DECAY = 0.95
 # So many attempts must be known before their rate says anything.
-_LEAST_ATTEMPTS = 8.0
+_LEAST_ATTEMPTS = 18.0
 # So many answers in a row close the breaker.
 _BELIEVED = 2
 
@@ -18,7 +19,7 @@ class ErrorRate:
     >>> rate = ErrorRate()
     >>> for failed in [False] * 50 + [True] * 5: rate.observe(failed)
     >>> round(rate.share, 2)
-    0.41
+    0.24
     """
 
     def __init__(self) -> None:
@@ -62,10 +63,14 @@ class CircuitBreaker:
             self.chances.forgive()
             self.rate = ErrorRate()
 
-    def record_failure(self, now_s: float) -> None:
-        """Count a failure, and open the breaker when there are too many."""
+    def record_failure(self, now_s: float, *, began: bool = False) -> None:
+        """Count a failure, and open the breaker when there are too many.
+
+        An answer that `began` and broke off counts for the rate alone: of many at once several break off in a
+        row, however many others go well.
+        """
         self.rate.observe(True)
-        self.failures += 1
+        self.failures += not began
         self._successes = 0
         is_trying = self.chances.from_s is not None
         if self.failures >= self._failure_threshold or self.rate.share >= self._error_rate or is_trying:

@@ -64,7 +64,11 @@ class LiveTables:
             self._changed.add(deployment)
 
     def ended(self, decision_id: str, attempt: Attempt) -> None:
-        """Take in that a wait is over; a failure counts at once, whatever becomes of the request."""
+        """Take in that a wait is over; it counts at once, whatever becomes of the request.
+
+        A first byte counts as an answer, and a stream that breaks later as a failure besides. Were answers
+        counted at their end alone, the quick failures of many requests at once would seem failures in a row.
+        """
         row = self._rows.get(attempt.deployment)
         if row is None:
             return
@@ -74,6 +78,7 @@ class LiveTables:
             row.given_up(waiting, now_s)
         if attempt.status == "ok" and waiting is not None and waiting.output_tokens == 0:
             row.began(attempt.latency_ms, now_s)
+            row.attempted(None, now_s)
             self._begun.add(decision_id)
         if attempt.status == "error":
             self._told[decision_id] += 1
@@ -100,7 +105,9 @@ class LiveTables:
             if failed and told:
                 told -= 1
                 continue
-            row.attempted(attempt.error or "upstream" if failed else None, now_s)
+            began = outcome.decision_id in self._begun
+            if failed or not began:
+                row.attempted(attempt.error or "upstream" if failed else None, now_s, began=began)
         self._answered(outcome, now_s, self._wall())
 
     def rated(

@@ -65,12 +65,12 @@ class Watched:
         # when a deployment that became slow may be tried at its usual speed again
         self._slow = habits.chances()
 
-    def attempted(self, error: str | None, now_s: float) -> None:
-        """Take in how asking it ended; None for an answer."""
+    def attempted(self, error: str | None, now_s: float, *, began: bool = False) -> None:
+        """Take in how asking it ended; None for an answer, which may yet break off where it `began`."""
         if error is None:
             self.breaker.record_success(now_s)
         elif error not in _NOT_ITS_FAULT:
-            self.breaker.record_failure(now_s)
+            self.breaker.record_failure(now_s, began=began)
 
     def began(self, first_token_ms: float, now_s: float) -> None:
         """Take in the first token of an answer."""

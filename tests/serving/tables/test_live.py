@@ -112,3 +112,51 @@ def test_an_outcome_of_an_unknown_deployment_is_ignored():
 def test_no_two_runs_name_a_snapshot_alike():
     catalog = Catalog({"a": Deployment("a", "a", "demo", "economy", {})})
     assert LiveTables(catalog).snapshot().version != LiveTables(catalog).snapshot().version
+
+
+def test_failures_among_many_requests_at_once_are_not_failures_in_a_row():
+    live = tables(Clock())
+    for place in range(100):
+        live.started(f"d{place}", "a", 0)
+    for place in range(100):
+        failed = Attempt("a", "error", 1.0, "upstream")
+        # every fifth fails at once; of the others only the first byte has come
+        live.ended(f"d{place}", failed if place % 5 == 0 else Attempt("a", "ok", 1.0))
+    assert live.snapshot().states["a"].unavailable is None
+
+
+def test_a_deployment_whose_streams_all_break_in_the_middle_is_left_alone():
+    live = tables(Clock())
+    for place in range(30):
+        live.started(f"d{place}", "a", 0)
+        live.ended(f"d{place}", Attempt("a", "ok", 1.0))
+        broken = (Attempt("a", "error", 1.0, "upstream"),)
+        live.record(
+            Outcome(f"d{place}", 0.0, "error", "a", True, Usage(), None, 1.0, 9.0, broken, "upstream")
+        )
+    assert "failing" in live.snapshot().states["a"].unavailable
+
+
+def test_an_answered_stream_counts_once():
+    live = tables(Clock())
+    for place in range(3):
+        live.started(f"d{place}", "a", 0)
+        live.ended(f"d{place}", Attempt("a", "ok", 1.0))
+        answered = (Attempt("a", "ok", 1.0),)
+        live.record(Outcome(f"d{place}", 0.0, "ok", "a", True, Usage(1, 50), 0.0, 1.0, 9.0, answered))
+    live.ended("d9", Attempt("a", "error", 1.0, "upstream"))
+    # three answers and a failure, of eighteen attempts at least
+    assert live.snapshot().states["a"].error_rate == pytest.approx(1 / 18)
+
+
+def test_streams_of_many_that_break_off_one_after_the_other_do_not_shut_a_deployment():
+    live = tables(Clock())
+    for place in range(100):
+        live.started(f"d{place}", "a", 0)
+        live.ended(f"d{place}", Attempt("a", "ok", 1.0))
+    for place in range(8):
+        broken = (Attempt("a", "error", 1.0, "upstream"),)
+        live.record(
+            Outcome(f"d{place}", 0.0, "error", "a", True, Usage(), None, 1.0, 9.0, broken, "upstream")
+        )
+    assert live.snapshot().states["a"].unavailable is None
