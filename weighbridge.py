@@ -20,6 +20,8 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "calibrate": ("serving.cli.calibrate", "calibrate", "Find the policy setting that meets a target."),
     "feedback": ("serving.cli.feedback", "feedback", "Import feedback from a file."),
     "export-log": ("serving.cli.export", "export_log", "Write the decision log as JSON Lines or Parquet."),
+    "promote": ("serving.cli.promote", "promote", "Make an artifact champion, canary or shadow."),
+    "rollback": ("serving.cli.promote", "rollback", "Undo the last promotion."),
     "sources": ("training.cli", "sources", "List public outcome data to train on, or read one source."),
     "train": ("training.cli", "train", "Fit, export and evaluate a classifier."),
 }

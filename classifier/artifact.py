@@ -81,9 +81,17 @@ def bundled_models() -> Path:
 
 def champion_folder(models: Path) -> Path:
     """Return the artifact that `rollout.toml` in a models folder names; raise ArtifactError without one."""
+    champion = rollout_table(models).get("champion")
+    if not isinstance(champion, str) or not champion or Path(champion).name != champion:
+        raise ArtifactError(f'{models / ROLLOUT} must name a folder beside it: champion = "<version>".')
+    return models / champion
+
+
+def rollout_table(models: Path) -> dict[str, Any]:
+    """Return what `rollout.toml` in a models folder holds; raise ArtifactError where it cannot be read."""
     rollout = models / ROLLOUT
     try:
-        champion = tomllib.loads(rollout.read_text(encoding="utf-8")).get("champion")
+        return tomllib.loads(rollout.read_text(encoding="utf-8"))
     except OSError as error:
         raise ArtifactError(
             f"Cannot read {rollout}: {error.strerror}. It must name the artifact that answers: "
@@ -91,9 +99,6 @@ def champion_folder(models: Path) -> Path:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{rollout} is not TOML: {error}.") from error
-    if not isinstance(champion, str) or not champion or Path(champion).name != champion:
-        raise ArtifactError(f'{rollout} must name a folder beside it: champion = "<version>".')
-    return models / champion
 
 
 def _read_json(folder: Path) -> dict[str, Any]:

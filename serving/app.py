@@ -116,6 +116,7 @@ def build_gateway(settings: Settings, environ: Mapping[str, str]) -> Gateway:
         refresh_s=settings.counters.refresh_ms / 1000.0,
         warm_s=settings.tables.warm_days * 86_400.0,
         feedback_weights=settings.feedback.weights,
+        rollout_s=settings.classifier.refresh_ms / 1000.0,
     )
 
 

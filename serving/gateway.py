@@ -8,6 +8,7 @@ feedback: what someone thought of an answer → log
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -30,6 +31,8 @@ from serving.state.interface import DecisionLog
 from serving.state.writer import LogWriter
 from serving.tables.first_bytes import FirstBytes
 from serving.weigher import Decided, Weigher, Weighing
+
+_log = logging.getLogger(__name__)
 
 # How long a question to the log waits for what is still queued.
 _FLUSH_TIMEOUT_S = 5.0
@@ -58,6 +61,7 @@ class Gateway:
         refresh_s: float = 1.0,
         feedback_weights: Mapping[str, float] | None = None,
         warm_s: float = 0.0,
+        rollout_s: float = 0.0,
     ) -> None:
         self.weigher = weigher
         self.catalog = weigher.catalog
@@ -75,6 +79,8 @@ class Gateway:
         self._warm_s = warm_s
         self._observed: deque[str] = deque(maxlen=_AT_ONCE)
         self._refreshing: asyncio.Task[None] | None = None
+        self._rollout_s = rollout_s
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the log's writer, and fill from the log what starts anew."""
@@ -86,6 +92,8 @@ class Gateway:
         await self.weigher.budgets.start()
         if self.weigher.budgets.rows:
             self._refreshing = asyncio.create_task(self._refresh())
+        if self._rollout_s:
+            self._watching = asyncio.create_task(self._watch_rollout())
 
     def route(self, weighing: Weighing) -> Decided:
         """Decide and log; raise where the model is unknown or nothing may serve the request."""
@@ -201,8 +209,9 @@ class Gateway:
     async def close(self) -> None:
         """Take in the last outcomes, let go of the providers, then write what is queued and stop."""
         await self._last_outcomes()
-        if self._refreshing is not None:
-            self._refreshing.cancel()
+        for task in (self._refreshing, self._watching):
+            if task is not None:
+                task.cancel()
         await self._dispatcher.close()
         await self.weigher.budgets.close()
         await asyncio.to_thread(self.writer.close, _CLOSE_TIMEOUT_S)
@@ -212,6 +221,15 @@ class Gateway:
         while True:
             await asyncio.sleep(self._refresh_s)
             await self.weigher.budgets.refresh()
+
+    async def _watch_rollout(self) -> None:
+        while True:
+            await asyncio.sleep(self._rollout_s)
+            try:
+                await asyncio.to_thread(self.rollout.refresh)
+            except Exception as error:
+                # whatever a new plan does to us, the old one goes on, and the next is looked at again
+                _log.error("The rollout could not be read anew (%s).", type(error).__name__)
 
     async def _last_outcomes(self) -> None:
         until = time.monotonic() + _LAST_OUTCOMES_S
@@ -224,7 +242,7 @@ class Gateway:
         chosen = decision.chosen
         needs = prediction.required_tier
         name = chosen.deployment if chosen else None
-        keeps_prompt = weighing.logged_text is not None or decided.vectors is not None
+        keeps_prompt = weighing.logged_text is not None or decided.weighed.vectors is not None
         self.metrics.decided(weighing.endpoint, name, needs, decision.reason, decided.decide_ms / 1000.0)
         self.remember(
             DecisionRecord(
@@ -250,7 +268,8 @@ class Gateway:
                 decide_ms=decided.decide_ms,
                 explanation=partial(as_dict, decision),
                 prompt=weighing.logged_text,
-                vectors=decided.vectors,
+                vectors=decided.weighed.vectors,
+                shadow=decided.weighed.shadow,
                 # what belongs together in training; without the prompt there is none
                 conversation=(weighing.conversation or None) if keeps_prompt else None,
                 caller=weighing.caller.name if weighing.caller else None,

@@ -81,10 +81,20 @@ class Vectors:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowPrediction:
+    """What an artifact that only watches says of a prompt."""
+
+    artifact: str
+    tiers: tuple[str, ...]
+    sufficiency: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionRecord:
     """One decision as the log keeps it; `prompt`, `vectors` and `conversation` only if settings allow.
 
-    `explanation` is the whole sum, or what makes it once the record is written: nobody waits for that.
+    `explanation` is the whole sum, or what makes it once the record is written: nobody waits for that. So is
+    `shadow`, which asks the artifact that only watches.
     `caller` is who asked, None where the key names nobody.
     `inputs` are the arguments of `routing.router.decide`, None where they are not known. Beside the
     prompt's messages the classifier reads how many `tools` are offered, and the `response_format`'s type.
@@ -118,6 +128,7 @@ class DecisionRecord:
     response_format: str | None = None
     vectors: Vectors | None = None
     conversation: str | None = None
+    shadow: Callable[[], ShadowPrediction | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

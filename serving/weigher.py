@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from serving.errors import InvalidRequest, ModelNotFound
-from serving.records import Feedback, Outcome, Prediction, Vectors
-from serving.rollout import Rollout
+from serving.records import Feedback, Outcome, Prediction
+from serving.rollout import Rollout, Weighed
 from serving.routing.catalog import Catalog
 from serving.routing.headroom import nanodollars
 from serving.routing.policy import Policy
@@ -75,12 +75,12 @@ class Weighing:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision with the time it took in milliseconds, what it went by, and the vectors if they are kept."""
+    """A decision with the time it took in milliseconds, what it went by, and what the classifier left."""
 
     decision: Decision
     decide_ms: float
     inputs: Inputs
-    vectors: Vectors | None = None
+    weighed: Weighed
 
 
 class Weigher:
@@ -116,7 +116,8 @@ class Weigher:
         """Decide; raise ModelNotFound for a model that is not in the catalog."""
         started = time.perf_counter()
         only, asked = self._only(weighing.model), self._resolved(weighing.limits)
-        prediction, vectors = self.rollout.weigh(weighing.prompt)
+        weighed = self.rollout.weigh(weighing.prompt, weighing.user or weighing.conversation)
+        prediction = weighed.prediction
         ruling = self.rules.ruling(_facts(weighing, prediction))
         found = weighing.found or self._screen.look(weighing.prompt, weighing.text)
         if ruling.needs is not None:
@@ -129,7 +130,7 @@ class Weigher:
         snapshot = Snapshot(live.version, live.states, self._traffic.freeze())
         inputs = Inputs(request, prediction, self.catalog, snapshot, self.policy)
         decision = decide(*inputs)
-        return Decided(decision, (time.perf_counter() - started) * 1000.0, inputs, vectors)
+        return Decided(decision, (time.perf_counter() - started) * 1000.0, inputs, weighed)
 
     def screened(self, weighing: Weighing) -> Weighing:
         """Look for sensitive content already now; unlike all else here it may be done in any thread."""

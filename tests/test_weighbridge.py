@@ -21,6 +21,8 @@ COMMANDS = [
     "calibrate",
     "feedback",
     "export-log",
+    "promote",
+    "rollback",
     "sources",
     "train",
 ]

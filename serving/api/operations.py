@@ -65,6 +65,8 @@ async def readyz(request: Request) -> Response:
         "status": "ready" if ready else "not_ready",
         "artifact": gateway.rollout.artifact,
         "classifier": gateway.rollout.problem or "ok",
+        "rollout": gateway.rollout.refused or "ok",
+        **gateway.rollout.roles,
         "deployments": len(gateway.catalog),
         "log": "writing" if gateway.writer.is_running() else "stopped",
     }

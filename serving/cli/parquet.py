@@ -23,6 +23,7 @@ _VECTORS = pa.struct(
         ("features", pa.binary()),
     ]
 )
+_SHADOW = pa.struct([("artifact", pa.string()), ("sufficiency", pa.map_(pa.string(), pa.float64()))])
 _ATTEMPT = pa.struct(
     [
         ("deployment", pa.string()),
@@ -97,6 +98,7 @@ SCHEMA = pa.schema(
         ("tools", pa.int32()),
         ("response_format", pa.string()),
         ("vectors", _VECTORS),
+        ("shadow", _SHADOW),
         ("outcome", _OUTCOME),
         ("feedback", pa.list_(_OPINION)),
     ],
@@ -118,7 +120,9 @@ def _pieces(decisions: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]
 
 
 def _row(decision: dict[str, Any]) -> dict[str, Any]:
+    shadow = decision["shadow"]
     return decision | {
+        "shadow": shadow and shadow | {"sufficiency": list(shadow["sufficiency"].items())},
         "sufficiency": list(decision["sufficiency"].items()),
         "explanation": msgspec.json.encode(decision["explanation"]).decode(),
     }

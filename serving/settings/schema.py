@@ -81,6 +81,7 @@ class ClassifierSettings(Section):
     """`[classifier]`: where the artifacts lie."""
 
     models: str
+    refresh_ms: Annotated[int, Field(ge=0, le=86_400_000)]
 
 
 class LogSettings(Section):

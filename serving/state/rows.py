@@ -24,6 +24,7 @@ DECISION_COLUMNS = (
     "propensity", "sufficiency", "prediction_source", "artifact", "policy", "snapshot", "input_tokens",
     "expected_output_tokens", "expected_cost_usd", "expected_latency_ms", "expected_quality", "decide_ms",
     "explanation", "prompt", "caller", "conversation", "tools", "response_format", "vectors",
+    "shadow",
 )  # fmt: skip
 OUTCOME_COLUMNS = (
     "decision_id", "finished_at", "status", "deployment", "streamed", "input_tokens", "output_tokens",
@@ -44,6 +45,7 @@ def decision_values(record: DecisionRecord) -> tuple[Any, ...]:
         "sufficiency": _to_json(sufficiency),
         "explanation": _to_json(explanation),
         "vectors": None if record.vectors is None else _packed(record.vectors),
+        "shadow": _shadow(record),
     }
     return tuple(
         _storable(special[name] if name in special else getattr(record, name)) for name in DECISION_COLUMNS
@@ -73,6 +75,7 @@ def exported(decision: Row, outcome: Row | None, feedback: Iterable[Row]) -> dic
     shown = {name: decision[name] for name in DECISION_COLUMNS}
     shown["sufficiency"] = msgspec.json.decode(shown["sufficiency"])
     shown["explanation"] = msgspec.json.decode(shown["explanation"])
+    shown["shadow"] = None if shown["shadow"] is None else msgspec.json.decode(shown["shadow"])
     shown["vectors"] = None if shown["vectors"] is None else asdict(_unpacked(shown["vectors"]))
     return {
         "schema": EXPORT_SCHEMA,
@@ -113,6 +116,14 @@ def _outcome(row: Row, explanation: Row) -> dict[str, Any]:
 
 def _without_decision_id(row: Row, columns: Iterable[str]) -> dict[str, Any]:
     return {name: row[name] for name in columns if name != "decision_id"}
+
+
+def _shadow(record: DecisionRecord) -> str | None:
+    said = record.shadow() if record.shadow is not None else None
+    if said is None:
+        return None
+    sufficiency = dict(zip(said.tiers, said.sufficiency, strict=True))
+    return _to_json({"artifact": said.artifact, "sufficiency": sufficiency})
 
 
 def _packed(vectors: Vectors) -> bytes:

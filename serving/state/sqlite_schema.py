@@ -9,7 +9,7 @@ from pathlib import Path
 from serving.errors import ConfigurationError
 from serving.state.rows import DECISION_COLUMNS, FEEDBACK_COLUMNS, OUTCOME_COLUMNS
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # "WBLG": tells our file from any other SQLite database.
 _APPLICATION_ID = 0x57424C47
@@ -36,7 +36,7 @@ _TABLES = (
         expected_cost_usd REAL, expected_latency_ms REAL, expected_quality REAL,
         decide_ms REAL NOT NULL, explanation TEXT NOT NULL, prompt TEXT,
         caller TEXT, conversation TEXT, tools INTEGER NOT NULL, response_format TEXT, vectors BLOB,
-        inputs BLOB)""",
+        shadow TEXT, inputs BLOB)""",
     """CREATE TABLE outcomes (
         decision_id TEXT NOT NULL UNIQUE, finished_at REAL NOT NULL,
         status TEXT NOT NULL, deployment TEXT, streamed INTEGER NOT NULL,
@@ -66,6 +66,7 @@ _UPGRADES = {
         "DROP TABLE feedback",
         "ALTER TABLE feedback_3 RENAME TO feedback",
     ),
+    4: ("ALTER TABLE decisions ADD COLUMN shadow TEXT",),
 }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from classifier.features import FEATURE_NAMES, FEATURE_SCHEMA_VERSION
-from serving.records import Vectors
-from tests.serving.state.records import decision, feedback, outcome
+from serving.records import ShadowPrediction, Vectors
+from tests.serving.state.records import TIERS, decision, feedback, outcome
 
 ENCODER = "static-0123456789abcdef"
 DIMENSIONS = 4
@@ -108,7 +108,7 @@ CASES = {
         ],
         [1, 1],
     ),
-    12: (answered(12), None),
+    12: (answered(12, shadow=lambda: ShadowPrediction("next", TIERS, (0.1, 0.2, 1.0))), None),
     13: ([*answered(13), feedback(1, of=13, source="human", score=0.5)], None),
     14: ([decision(14), feedback(1, of=14, source="human", score=1.0)], None),
     15: ([*answered(15)[:1], outcome(15, status="error"), feedback(1, of=15, source="human")], None),

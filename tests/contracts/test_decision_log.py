@@ -47,7 +47,7 @@ def fields_in(value):
     for name, inner in value.items():
         yield name
         nested = inner[0] if isinstance(inner, list) and inner else inner
-        if name in ("outcome", "feedback", "vectors") and isinstance(nested, dict):
+        if name in ("outcome", "feedback", "vectors", "shadow") and isinstance(nested, dict):
             yield from (f".{each}" for each in nested)
 
 
@@ -70,6 +70,8 @@ def test_both_formats_hold_the_same(exports):
     assert table.schema.metadata[b"weighbridge.schema"].decode() == EXPORT_SCHEMA
     for row in rows:
         row["sufficiency"] = dict(row["sufficiency"])
+        if row["shadow"]:
+            row["shadow"]["sufficiency"] = dict(row["shadow"]["sufficiency"])
         row["explanation"] = msgspec.json.decode(row["explanation"])
     assert msgspec.json.decode(msgspec.json.encode(rows)) == lines
 

@@ -6,6 +6,7 @@ import pytest
 
 from serving.answer import Journey
 from serving.records import Attempt, Prediction, Usage
+from serving.rollout import Weighed
 from serving.routing.catalog import Catalog, Deployment
 from serving.routing.policy import Policy
 from serving.routing.request import RoutingRequest
@@ -30,7 +31,8 @@ def outcome(*attempts, **finish):
     inputs = Inputs(request, prediction, CATALOG, LiveTables(CATALOG).snapshot(), Policy())
     decision = decide(*inputs)
     outcomes = []
-    journey = Journey(Decided(decision, 0.1, inputs), CATALOG, outcomes.append, streamed=True, started=0.0)
+    decided = Decided(decision, 0.1, inputs, Weighed(inputs.prediction))
+    journey = Journey(decided, CATALOG, outcomes.append, streamed=True, started=0.0)
     journey.finish("ok", attempts, Usage(100, 10), **finish)
     journey.finish("error", attempts)
     (one,) = outcomes

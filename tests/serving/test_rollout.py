@@ -82,7 +82,7 @@ def test_the_champion_answers(models):
 
 def test_vectors_are_kept_where_they_are_wanted_and_tell_what_the_classifier_saw(models):
     rollout = Rollout.load(models, keep_vectors=True)
-    prediction, vectors = rollout.weigh(PROMPT)
+    prediction, vectors, _ = rollout.weigh(PROMPT)
     classifier = TierClassifier.load(champion_folder(models))
     told = classifier.predict_one(PROMPT)
     assert prediction == rollout.predict(PROMPT)
