@@ -15,6 +15,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "init": ("serving.cli.settings", "init", "Write a commented weighbridge.toml."),
     "check": ("serving.cli.settings", "check", "Validate the settings and say how to fix them."),
     "verify": ("serving.cli.verify", "verify", "Probe what deployments can really do."),
+    "catalog": ("serving.cli.catalog", "catalog", "Compare prices and windows with a newer table."),
     "explain": ("serving.cli.explain", "explain", "Tell why a logged decision was made."),
     "replay": ("serving.cli.replay", "replay_log", "Decide a logged period again, and see what changes."),
     "calibrate": ("serving.cli.calibrate", "calibrate", "Find the policy setting that meets a target."),

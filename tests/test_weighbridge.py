@@ -16,6 +16,7 @@ COMMANDS = [
     "init",
     "check",
     "verify",
+    "catalog",
     "explain",
     "replay",
     "calibrate",

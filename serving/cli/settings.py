@@ -11,7 +11,15 @@ import click
 
 from serving.errors import ConfigurationError
 from serving.routing.catalog import Catalog, Deployment
-from serving.settings import Settings, build_catalog, build_policy, load_settings, server_keys, switched_off
+from serving.settings import (
+    Settings,
+    build_catalog,
+    build_policy,
+    load_settings,
+    pins,
+    server_keys,
+    switched_off,
+)
 from serving.settings.advice import advice, ended
 from serving.settings.budgets import BudgetSettings
 from serving.settings.template import template
@@ -78,8 +86,22 @@ def _in_force(settings: Settings, artifact: str, keys: int) -> list[str]:
         f"policy       quality floor {policy.quality_floor:g}, a second ${policy.usd_per_second:g}, "
         f"lost quality ${policy.usd_per_lost_quality:g} (version {policy.version})",
         *(f"budget       {_budget(row)}" for row in settings.budgets),
+        *_pinned(settings),
         f"classifier   {artifact}",
     ]
+
+
+def _pinned(settings: Settings) -> list[str]:
+    found = pins.read(settings.catalog.prices)
+    rows = {row.name: row for row in settings.deployments}
+    stale = [
+        name for name, pin in found.deployments.items() if name in rows and pins.is_stale(rows[name], pin)
+    ]
+    told = (
+        f"prices       {len(found.deployments)} deployments pinned by {found.source}, {found.pinned_at[:10]}"
+    )
+    overtaken = f"; overtaken by their rows: {', '.join(stale)}" if stale else ""
+    return [told + overtaken] if found.deployments else []
 
 
 def _budget(row: BudgetSettings) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from serving.errors import ConfigurationError
 from serving.routing.catalog import Catalog, Deployment
 from serving.routing.policy import Policy
-from serving.settings import matrix
+from serving.settings import matrix, pins
 from serving.settings.schema import DeploymentSettings, Settings
 from serving.settings.vocabulary import CAPABILITIES
 
@@ -29,7 +29,10 @@ def build_catalog(settings: Settings, environ: Mapping[str, str]) -> Catalog:
         )
     has_real = any(row.adapter != "demo" for row in usable)
     found = matrix.read(settings.catalog.verified).deployments
-    return Catalog({row.name: _deployment(row, settings, has_real, found.get(row.name)) for row in usable})
+    prices = pins.read(settings.catalog.prices).deployments
+    return Catalog(
+        {row.name: _deployment(row, settings, has_real, found.get(row.name), prices) for row in usable}
+    )
 
 
 def switched_off(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
@@ -62,12 +65,17 @@ def server_keys(settings: Settings, environ: Mapping[str, str]) -> frozenset[str
 
 
 def _deployment(
-    row: DeploymentSettings, settings: Settings, has_real: bool, verified: matrix.Verified | None
+    row: DeploymentSettings,
+    settings: Settings,
+    has_real: bool,
+    verified: matrix.Verified | None,
+    prices: Mapping[str, pins.Pin],
 ) -> Deployment:
     given = row.model_dump(exclude={"model", "quality", "base_url", "capabilities", "compliance"})
     here = matrix.address(row.adapter, row.base_url, row.model or row.name)
     found = verified if verified is not None and verified.address == here else None
-    given["context_window_tokens"] = matrix.window_tokens(row.context_window_tokens, found)
+    given |= pins.pinned(row, prices)
+    given["context_window_tokens"] = matrix.window_tokens(given["context_window_tokens"], found)
     return Deployment(
         **given,
         model=row.model or row.name,

@@ -207,6 +207,7 @@ class CatalogSettings(Section):
 
     include_defaults: bool
     verified: Annotated[Path, Strict(False)]
+    prices: Annotated[Path, Strict(False)]
 
 
 class DeploymentSettings(Section):
