@@ -15,7 +15,7 @@ from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-# Words that are remembered at most, some ten MB of them; beyond that all are forgotten.
+# Words that are remembered at most, 17 MB of them; beyond that all are forgotten.
 _MOST_WORDS = 50_000
 _LONGEST_WORD_CHARS = 40
 
@@ -36,6 +36,8 @@ class WordIds:
         self._special = tuple(token.content for token in added.values())
         self._splits_at_words = bool(added) and _splits_at_words(tokenizer)
         self._between_id, self._between = next(((id_, f" {t.content} ") for id_, t in added.items()), (0, ""))
+        # most words are one token, which needs no asking
+        self._vocabulary = tokenizer.get_vocab(with_added_tokens=False) if self._splits_at_words else {}
         self._known: dict[str, list[int]] = {}
 
     def of(self, texts: Sequence[str]) -> list[list[int]]:
@@ -59,18 +61,30 @@ class WordIds:
 
     def _learned(self, strange: list[str]) -> dict[str, list[int]]:
         """Return the ids of words that are not known, and remember those that may come again."""
-        # as one text: many short ones cost many times as much
-        apart: list[list[int]] = [[]]
-        for one in self._encoded(self._between.join(strange)):
-            if one == self._between_id:
-                apart.append([])
+        learned: dict[str, list[int]] = {}
+        asked: list[str] = []
+        for word in strange:
+            one = self._vocabulary.get(word.lower()) if word.isascii() else None
+            if one is None:
+                asked.append(word)
             else:
-                apart[-1].append(one)
-        learned = dict(zip(strange, apart, strict=True))
+                learned[word] = [one]
+        if asked:
+            learned.update(zip(asked, self._apart(asked), strict=True))
         if len(self._known) + len(learned) > _MOST_WORDS:
             self._known = {}
         self._known |= {word: ids for word, ids in learned.items() if len(word) <= _LONGEST_WORD_CHARS}
         return learned
+
+    def _apart(self, words: list[str]) -> list[list[int]]:
+        """Return the ids of each word, asked for as one text: many short ones cost many times as much."""
+        apart: list[list[int]] = [[]]
+        for one in self._encoded(self._between.join(words)):
+            if one == self._between_id:
+                apart.append([])
+            else:
+                apart[-1].append(one)
+        return apart
 
     def _encoded(self, text: str) -> list[int]:
         found: list[int] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids

@@ -35,7 +35,9 @@ first_token_ms = 300
 output_tokens_per_second = 80
 """
 _USD_PER_MILLION = {"economy": 0.2, "standard": 1.5, "premium": 9.0}
-_BODIES = 512
+# So many that few come twice while one figure is taken: words that were seen are remembered.
+_BODIES = 8_192
+_LONG_BODIES = 1_024
 _WORDS = 100
 
 
@@ -77,7 +79,7 @@ def chat_bodies(folder: Path, *, stream: bool, words: int = _WORDS) -> Path:
     more: dict[str, object] = {"stream": True} if stream else {}
     rows: list[dict[str, object]] = [
         {"model": "auto", "messages": [{"role": "user", "content": text}]} | more
-        for text in Prose().prompts(words, _BODIES)
+        for text in Prose().prompts(words, _BODIES if words <= _WORDS else _LONG_BODIES)
     ]
     return _written(folder / f"chat-{'stream' if stream else 'whole'}-{words}.jsonl", rows)
 
