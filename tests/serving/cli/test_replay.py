@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -139,3 +141,22 @@ def test_a_policy_and_an_artifact_may_change_together(with_prompts, dear):
     alone = json.loads(replayed(with_prompts, "--policy", dear, "--json"))["summary"]
     assert summary == alone
     assert summary["flips"] > 0
+
+
+@pytest.fixture
+def half_old(folder, tmp_path):
+    """Return a copy of the log whose first five decisions are as an earlier version left them."""
+    shutil.copy(folder / "decisions.db", tmp_path)
+    settings = (folder / "weighbridge.toml").read_text().replace(str(folder), str(tmp_path))
+    (tmp_path / "weighbridge.toml").write_text(settings)
+    with closing(sqlite3.connect(tmp_path / "decisions.db")) as connection, connection:
+        connection.execute("UPDATE decisions SET inputs = NULL WHERE rowid <= 5")
+    return tmp_path
+
+
+def test_decisions_of_an_earlier_version_are_left_out_and_counted(half_old):
+    text = replayed(half_old)
+    assert "5 decisions left out: logged without its inputs, by an earlier version" in text
+    assert "36 decisions from" in text
+    done = weighbridge("calibrate", "--quality", "0.9", "--config", "weighbridge.toml", cwd=half_old)
+    assert "36 of 36 logged decisions; 5 were logged without their inputs and are left out" in done.stdout
