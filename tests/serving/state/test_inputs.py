@@ -170,3 +170,10 @@ def test_two_processes_may_write_one_log(tmp_path):
     assert [entry.logged.inputs for entry in one.entries()] == given
     one.close()
     other.close()
+
+
+def test_deployments_come_back_in_the_order_of_the_settings():
+    """The reasons of a decision are told in that order."""
+    rows = Catalog(dict(reversed(catalog(5).deployments.items())))
+    (row,), _, parts = pack_all([inputs_of(rows, snapshot(rows))])
+    assert list(Unpacker(parts.get).unpack(row).inputs.catalog.deployments) == ["d4", "d3", "d2", "d1", "d0"]
