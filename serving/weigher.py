@@ -29,6 +29,7 @@ from serving.tables.lengths import OutputLengths
 from serving.tables.live import LiveTables
 from serving.tables.recent import Recent
 from serving.tables.share import TrafficShare
+from serving.words import check_capabilities, check_tags
 
 AUTO = "auto"
 
@@ -238,6 +239,10 @@ class Weigher:
             if tier is not None and tier not in self.rollout.tiers:
                 known = ", ".join(self.rollout.tiers)
                 raise InvalidRequest(f"{param}: {tier!r} is not a tier. Known: {known}.", param=param)
+        if limits.compliance:
+            check_tags(sorted(limits.compliance))
+        if limits.capabilities:
+            check_capabilities(sorted(limits.capabilities))
         if limits.allow is None and not limits.deny and not limits.pin:
             return limits
         return replace(

@@ -10,9 +10,9 @@ from serving.routing.catalog import Catalog
 from serving.routing.request import Limits
 from serving.settings.section import (
     Capabilities,
+    NeededTags,
     Section,
     Share,
-    Tags,
     Tier,
     Words,
     environment_name,
@@ -34,7 +34,7 @@ class LimitsSettings(Section):
     minimum_tier: Tier | None = None
     maximum_tier: Tier | None = None
     capabilities: Capabilities = ()
-    compliance: Tags = ()
+    compliance: NeededTags = ()
     allow: Words | None = None
     deny: Words = ()
     pin: Words = ()

@@ -43,7 +43,7 @@ def _answers(limits: Limits, catalog: Catalog, tiers: Sequence[str]) -> set[str]
         if row.name not in limits.deny
         and (limits.allow is None or row.name in limits.allow)
         and (not limits.pin or row.name in limits.pin)
-        and limits.compliance <= row.compliance
+        and all(tag in row.compliance or row.forgets_within(tag) for tag in limits.compliance)
         and limits.capabilities <= row.capabilities
         and (within is None or row.tier in within)
     }

@@ -26,6 +26,7 @@ from serving.settings.section import (
     Capabilities,
     Dollars,
     Milliseconds,
+    NeededTags,
     Section,
     Share,
     Tags,
@@ -193,13 +194,13 @@ class TablesSettings(Section):
 class SensitiveSettings(Section):
     """`[sensitive]`: the tags that a prompt requires for each kind of content that is found in it."""
 
-    secret: Tags
-    card: Tags
-    iban: Tags
-    national_id: Tags
-    email: Tags
-    phone: Tags
-    health: Tags
+    secret: NeededTags
+    card: NeededTags
+    iban: NeededTags
+    national_id: NeededTags
+    email: NeededTags
+    phone: NeededTags
+    health: NeededTags
 
 
 class CatalogSettings(Section):

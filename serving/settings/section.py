@@ -15,6 +15,7 @@ Tokens = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
 Words = Annotated[tuple[str, ...], Strict(False)]
 
+_RETENTION = re.compile(r"retention_days<=[0-9]{1,6}")
 _ENVIRONMENT_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
@@ -57,10 +58,16 @@ def _tags(words: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
+def _needed(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return tags that may be required: how long prompts are kept as well, which a row states in days."""
+    return tuple(word if _RETENTION.fullmatch(word) else _tags((word,))[0] for word in words)
+
+
 def _tier(tier: str, info: ValidationInfo) -> str:
     return known_word(tier, tiers_of(info))
 
 
 Capabilities = Annotated[Words, AfterValidator(_capabilities)]
 Tags = Annotated[Words, AfterValidator(_tags)]
+NeededTags = Annotated[Words, AfterValidator(_needed)]
 Tier = Annotated[str, AfterValidator(_tier)]

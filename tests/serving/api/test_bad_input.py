@@ -264,3 +264,37 @@ def test_a_fault_of_ours_is_told_as_ours_and_its_trace_is_in_our_log(client, mon
     assert "deep inside" not in error["message"]
     traces = [row for row in caplog.records if row.exc_info and row.name == "serving.api.rendering"]
     assert [row.exc_info[0] for row in traces] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize(
+    ("needs", "param", "told"),
+    [
+        ({"compliance": ["gdrp"]}, "compliance", "Did you mean 'gdpr'?"),
+        ({"compliance": ["eu", "HIPAA"]}, "compliance", "Did you mean 'hipaa'?"),
+        ({"compliance": ["retention_days<=soon"]}, "compliance", "'retention_days<=30'"),
+        ({"compliance": ["x-"]}, "compliance", "starts with 'x-'"),
+        ({"capabilities": ["visoin"]}, "capabilities", "Did you mean 'vision'?"),
+    ],
+)
+@pytest.mark.parametrize("by", ["body", "header"])
+def test_a_need_that_nobody_knows_is_refused_with_the_closest_word(client, needs, param, told, by):
+    if by == "body":
+        answer = client.post("/route", json=route_body(**needs))
+    else:
+        headers = {f"x-weighbridge-{param}": ", ".join(needs[param])}
+        answer = client.post("/v1/chat/completions", json=chat_body(), headers=headers)
+    error = refused(answer)
+    assert error["param"] == param and told in error["message"]
+
+
+def test_how_long_prompts_are_kept_and_tags_of_ones_own_may_be_asked_for(client):
+    for tag in ("retention_days<=30", "x-my-own"):
+        assert refused(client.post("/route", json=route_body(compliance=[tag])), 422)["param"] == "compliance"
+
+
+def test_a_prompt_of_three_megabytes_is_weighed_or_refused_and_never_a_fault(client):
+    """It fits no window of the demo; a body that is longer than the limit is a 413."""
+    words = "the quick brown fox " * (2_900_000 // 20)
+    assert refused(client.post("/route", json=route_body(prompt=words)), 422)["param"] == "messages"
+    assert client.post("/route", json=route_body(prompt=words + words)).status_code == 413
+    assert client.post("/route", json=route_body()).status_code == 200

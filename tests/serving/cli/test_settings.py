@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from serving.cli.settings import check, init
 from serving.settings import load_settings
+from tests.running import weighbridge
 
 ROW = '[[deployments]]\nname = "mine"\nadapter = "demo"\ntier = "economy"\n'
 
@@ -132,3 +133,53 @@ def test_check_says_when_the_log_cannot_be_used(run, tmp_path, path, told):
 def test_check_creates_nothing(run, tmp_path):
     run(check)
     assert list(tmp_path.iterdir()) == []
+
+
+WRONG = {
+    "a negative price": (
+        'usd_per_million_input = -1', ["usd_per_million_input = -1", "greater than or equal to 0"],
+    ),
+    "a name used twice": (
+        '[[deployments]]\nname = "mine"\nadapter = "demo"\ntier = "economy"', ["'mine'", "2 times"],
+    ),
+    "a tag nobody knows": ('compliance = ["gdrp"]', ["compliance", "'gdrp'", "Did you mean 'gdpr'"]),
+    "a window of nothing": ("context_window_tokens = 0", ["context_window_tokens = 0", "greater than"]),
+    "a day that has passed": ("sunset = 2020-01-01", ["sunset = 2020-01-01", "Remove the row"]),
+    "a limit that is no number": (
+        '[[callers]]\nname = "ann"\napi_key_env = "ANN"\nmax_cost_usd = nan',
+        ["caller 'ann', max_cost_usd = nan", "finite"],
+    ),
+    "rules that shadow each other": (
+        '[[rules]]\nname = "one"\nwhen = { words = ["a"] }\nthen = { stop = true }\n'
+        '[[rules]]\nname = "two"\nwhen = { words = ["a"] }\nthen = { minimum_tier = "premium" }',
+        ["'two' never acts", "'one'"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_check_names_file_key_value_and_way_out_of_each_mistake(tmp_path, mistake):
+    text, told = WRONG[mistake]
+    row = '[[deployments]]\nname = "mine"\nadapter = "demo"\ntier = "economy"\n'
+    (tmp_path / "weighbridge.toml").write_text(row + text + "\n", encoding="utf-8")
+    done = weighbridge("check", cwd=tmp_path)
+    said = done.stdout + done.stderr
+    assert [word for word in told if word not in said] == [], said
+    assert "weighbridge.toml" in said
+    # shadowed rules are strange, and still a service that starts
+    assert done.returncode == (0 if mistake == "rules that shadow each other" else 1)
+
+
+def test_ten_thousand_rules_are_checked_in_seconds_and_the_wrong_one_is_named(tmp_path):
+    rules = [
+        f'[[rules]]\nname = "r{n}"\nwhen = {{ words = ["w{n}"] }}\nthen = {{ minimum_tier = "standard" }}'
+        for n in range(10_000)
+    ]
+    path = tmp_path / "weighbridge.toml"
+    path.write_text("\n".join(rules), encoding="utf-8")
+    assert weighbridge("check", cwd=tmp_path).returncode == 0
+    rules[7_000] = rules[7_000].replace('"standard"', '"standrad"')
+    path.write_text("\n".join(rules), encoding="utf-8")
+    done = weighbridge("check", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "rule 'r7000', then.minimum_tier = 'standrad'" in done.stderr and "'standard'" in done.stderr

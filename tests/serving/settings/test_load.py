@@ -16,6 +16,8 @@ from serving.settings.template import template
 
 ROW = '[[deployments]]\nname = "mine"\nadapter = "demo"\ntier = "economy"\n'
 BUDGET = '[[budgets]]\nname = "team"\nusd = 5\nper = "day"\n'
+CALLER = '[[callers]]\nname = "ann"\napi_key_env = "ANN"\n'
+RULE = '[[rules]]\nname = "r"\nwhen = { words = ["a"] }\n'
 REMOTE = '[[deployments]]\nname = "far"\nadapter = "openai_compatible"\ntier = "premium"\n'
 
 
@@ -142,6 +144,16 @@ def test_settings_cannot_be_changed(load):
         (ROW + 'capabilities = "tools"', ["capabilities", "list"]),
         (ROW + 'compliance = ["gpdr"]', ["compliance", "Did you mean 'gdpr'", "'x-'"]),
         (ROW + 'compliance = ["x-"]', ["compliance", "'x-'"]),
+        (ROW + 'compliance = ["gdrp"]', ["deployment 'mine', compliance", "'gdrp'", "Did you mean 'gdpr'"]),
+        (ROW + 'compliance = ["retention_days<=30"]', ["compliance", "'retention_days<=30'"]),
+        ('sensitive.card = ["pci_ds"]', ["sensitive.card", "Did you mean 'pci_dss'"]),
+        ('sensitive.card = ["retention_days<=x"]', ["sensitive.card", "'retention_days<=x'"]),
+        (CALLER + "max_cost_usd = nan", ["caller 'ann', max_cost_usd = nan", "finite"]),
+        (CALLER + "max_latency_ms = inf", ["caller 'ann', max_latency_ms = inf", "finite"]),
+        (CALLER + "quality_floor = nan", ["caller 'ann', quality_floor = nan", "finite"]),
+        (RULE + "then = { max_cost_usd = nan }", ["rule 'r', then.max_cost_usd = nan", "finite"]),
+        (RULE + "then = { max_first_token_ms = -1 }", ["rule 'r', then.max_first_token_ms = -1"]),
+        (RULE + 'then = { compliance = ["gdrp"] }', ["rule 'r', then.compliance", "'gdpr'"]),
         (REMOTE, ["deployment 'far', base_url", "https://"]),
         (REMOTE + 'base_url = "ftp://a.b"', ["base_url", "https://"]),
         (REMOTE + 'base_url = "https://a.b:99999"', ["base_url", "https://"]),
