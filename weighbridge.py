@@ -23,6 +23,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "export-log": ("serving.cli.export", "export_log", "Write the decision log as JSON Lines or Parquet."),
     "promote": ("serving.cli.promote", "promote", "Make an artifact champion, canary or shadow."),
     "rollback": ("serving.cli.promote", "rollback", "Undo the last promotion."),
+    "compare": ("serving.cli.compare", "compare", "Set shadow and canary beside the champion."),
     "sources": ("training.cli", "sources", "List public outcome data to train on, or read one source."),
     "train": ("training.cli", "train", "Fit, export and evaluate a classifier."),
 }

@@ -82,11 +82,12 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True)
 class ShadowPrediction:
-    """What an artifact that only watches says of a prompt."""
+    """What an artifact that only watches says of a prompt, by its own threshold."""
 
     artifact: str
     tiers: tuple[str, ...]
     sufficiency: tuple[float, ...]
+    required_tier: str
 
 
 @dataclass(frozen=True, slots=True)

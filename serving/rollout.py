@@ -153,7 +153,8 @@ class Rollout:
 
     def _watch(self, shadow: TierClassifier, prompt: Mapping[str, Any]) -> ShadowPrediction | None:
         try:
-            return ShadowPrediction(shadow.version, self.tiers, shadow.predict_one(prompt).sufficiency)
+            said = shadow.predict_one(prompt)
+            return ShadowPrediction(shadow.version, self.tiers, said.sufficiency, said.required_tier)
         except Exception as error:
             self.shadow_failures += 1
             _log.error("The shadow failed (%s); nobody but the log notices.", type(error).__name__)

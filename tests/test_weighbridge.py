@@ -24,6 +24,7 @@ COMMANDS = [
     "export-log",
     "promote",
     "rollback",
+    "compare",
     "sources",
     "train",
 ]

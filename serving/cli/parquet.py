@@ -23,7 +23,13 @@ _VECTORS = pa.struct(
         ("features", pa.binary()),
     ]
 )
-_SHADOW = pa.struct([("artifact", pa.string()), ("sufficiency", pa.map_(pa.string(), pa.float64()))])
+_SHADOW = pa.struct(
+    [
+        ("artifact", pa.string()),
+        ("required_tier", pa.string()),
+        ("sufficiency", pa.map_(pa.string(), pa.float64())),
+    ]
+)
 _ATTEMPT = pa.struct(
     [
         ("deployment", pa.string()),

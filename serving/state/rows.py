@@ -123,7 +123,9 @@ def _shadow(record: DecisionRecord) -> str | None:
     if said is None:
         return None
     sufficiency = dict(zip(said.tiers, said.sufficiency, strict=True))
-    return _to_json({"artifact": said.artifact, "sufficiency": sufficiency})
+    return _to_json(
+        {"artifact": said.artifact, "required_tier": said.required_tier, "sufficiency": sufficiency}
+    )
 
 
 def _packed(vectors: Vectors) -> bytes:

@@ -108,7 +108,7 @@ CASES = {
         ],
         [1, 1],
     ),
-    12: (answered(12, shadow=lambda: ShadowPrediction("next", TIERS, (0.1, 0.2, 1.0))), None),
+    12: (answered(12, shadow=lambda: ShadowPrediction("next", TIERS, (0.1, 0.2, 1.0), "premium")), None),
     13: ([*answered(13), feedback(1, of=13, source="human", score=0.5)], None),
     14: ([decision(14), feedback(1, of=14, source="human", score=1.0)], None),
     15: ([*answered(15)[:1], outcome(15, status="error"), feedback(1, of=15, source="human")], None),

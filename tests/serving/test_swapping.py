@@ -190,7 +190,11 @@ def test_a_running_service_takes_over_a_new_plan_and_logs_what_the_shadow_says(t
         wait_for(lambda: "1066.10" in client.get("/readyz").json()["rollout"])
         assert client.post("/route", json=route_body()).json()["artifact"] == "next"
         row = logged(client)[made["decision_id"]]
-        assert row["shadow"] == {"artifact": "third", "sufficiency": row["sufficiency"]}
+        assert row["shadow"] == {
+            "artifact": "third",
+            "required_tier": row["explanation"]["required_tier"],
+            "sufficiency": row["sufficiency"],
+        }
         assert client.get(f"/decisions/{made['decision_id']}").json()["shadow"]["artifact"] == "third"
 
 
