@@ -109,7 +109,7 @@ def _watch(one: Beside, row: Row, good: bool | None) -> None:
     if said in scale and would in scale:
         one.lower += scale.index(would) < scale.index(said)
         one.higher += scale.index(would) > scale.index(said)
-    tier = (row["outcome"] and row["outcome"]["tier"]) or row["tier"]
+    tier = row["tier"] if row["outcome"] is None else row["outcome"]["tier"]
     # of the highest tier nobody asks whether it is enough
     if good is None or tier not in scale[:-1]:
         return

@@ -114,6 +114,12 @@ class BudgetUnknown(WeighbridgeError):
     status, type, code = 503, "server_error", "budget_unknown"
 
 
+class LogFull(WeighbridgeError):
+    """The decision log takes nothing right now, and what was sent is nowhere else; worth a retry."""
+
+    status, type, code = 503, "server_error", "log_full"
+
+
 class UpstreamGarbled(WeighbridgeError):
     """A provider's answer came and is paid for, and cannot be said in the caller's API."""
 

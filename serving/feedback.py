@@ -55,7 +55,7 @@ def accepted(given: Feedback, rows: Mapping[str, Row]) -> Feedback | None:
 def answered_by(row: Row) -> str | None:
     """Return the tier that answered a logged decision: a fallback's, where one answered."""
     outcome = row["outcome"]
-    tier: str | None = (outcome and outcome["tier"]) or row["tier"]
+    tier: str | None = row["tier"] if outcome is None else outcome["tier"]
     return tier
 
 

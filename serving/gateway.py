@@ -20,6 +20,7 @@ from serving.answer import Answer, Journey
 from serving.charges import Charges
 from serving.dispatch.completion import Call
 from serving.dispatch.dispatcher import DispatchCancelled, Dispatcher, DispatchFailed
+from serving.errors import LogFull
 from serving.feedback import accepted, belongs_to, decisions_in, unknown
 from serving.hops import Hops
 from serving.metrics import Metrics
@@ -148,15 +149,21 @@ class Gateway:
     async def feedback(self, given: Feedback, caller: str | None) -> bool:
         """Store a caller's feedback on a decision of theirs; return False where it was delivered before.
 
-        Raise NotFound where they have no such decision, Conflict where its id says something else.
+        Raise NotFound where they have no such decision, Conflict where its id says something else, LogFull
+        where it cannot be kept.
         """
         rows = belongs_to(caller, await self._logged(decisions_in(given)))
         weight = self._feedback_weights.get(given.source, 1.0)
         new = accepted(replace(given, weight=weight), rows)
-        if new is not None:
-            self.weigher.rated(new, rows[new.decision_id])
-            self.remember(new)
-        return new is not None
+        if new is None:
+            return False
+        if not self.writer.append(new):
+            raise LogFull(
+                "The decision log takes no feedback right now: nothing was stored. "
+                "Try again later; a feedback_id of your own makes that safe."
+            )
+        self.weigher.rated(new, rows[new.decision_id])
+        return True
 
     async def observed(self, outcome: Outcome, caller: str | None) -> None:
         """Take in what came of a caller's decision that they dispatched themselves; see `observation`.

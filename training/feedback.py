@@ -203,8 +203,8 @@ def _unusable(decision: Decision, tiers: Sequence[str], encoder_id: str | None) 
 
 
 def _answered(decision: Decision) -> str:
-    """Return the tier that answered: a fallback's where one did, else the one that was chosen."""
-    return (decision.outcome and decision.outcome.tier) or decision.tier or ""
+    """Return the tier that answered: the outcome's, a fallback's maybe, else the one that was chosen."""
+    return (decision.tier if decision.outcome is None else decision.outcome.tier) or ""
 
 
 def votes(

@@ -115,6 +115,8 @@ CASES = {
     16: ([*answered(16, vectors=vectors(1, encoder="other-1")), feedback(1, of=16, source="human")], None),
     17: ([*answered(17, endpoint="judge"), feedback(1, of=17, source="human")], None),
     18: ([*answered(18, vectors=vectors(1, features=b"1234")), feedback(1, of=18, source="human")], None),
+    # somebody who was not in the ranking answered
+    19: ([*answered(19)[:1], outcome(19, deployment="elsewhere"), feedback(1, of=19, source="human")], None),
 }  # fmt: skip
 LABELS = {number: label for number, (_, label) in CASES.items() if label is not None}
 LEFT_OUT = {
@@ -126,6 +128,7 @@ LEFT_OUT = {
     "embedded by another encoder": 1,
     "not routed by what the prompt needs": 1,
     "vectors of another length": 1,
+    "answered by a tier that is not on the scale": 1,
 }
 
 

@@ -11,7 +11,7 @@ from classifier.tiers import DEFAULT_TIERS
 from serving.dispatch.adapter import ProviderError
 from serving.dispatch.completion import Call, Whole
 from serving.dispatch.dispatcher import Dispatcher, DispatchFailed
-from serving.errors import ModelNotFound, NoEligibleDeployment, NoHealthyDeployment, NotFound
+from serving.errors import LogFull, ModelNotFound, NoEligibleDeployment, NoHealthyDeployment, NotFound
 from serving.gateway import Gateway
 from serving.metrics import Metrics
 from serving.records import Feedback, Usage
@@ -314,6 +314,21 @@ def test_feedback_on_nothing_is_refused(play):
     refusal, rows = play(failing(lambda g, a: g.feedback(given, None), NotFound))
     assert refusal.param == "decision_id"
     assert rows == []
+
+
+def test_feedback_that_cannot_be_kept_is_told_to_be_sent_again(play):
+    async def judge_a_full_log(gateway, adapter):
+        decided = gateway.route(weighing())
+        given = Feedback("fb_1", decided.decision.request.decision_id, 0.0, "human", score=1.0)
+        gateway.writer.flush(5.0)
+        gateway.writer._queue_size = 0
+        refusal = await failing(lambda g, a: g.feedback(given, None), LogFull)(gateway, adapter)
+        gateway.writer._queue_size = 100
+        assert await gateway.feedback(given, None)
+        return refusal
+
+    refusal, rows = play(judge_a_full_log)
+    assert (refusal.status, len(rows[0]["feedback"])) == (503, 1)
 
 
 def test_a_full_queue_drops_and_counts_and_the_request_is_answered(tmp_path):
