@@ -237,6 +237,17 @@ def _deployments(names: tuple[str, ...] | None, catalog: Catalog) -> frozenset[s
     return frozenset(row.name for name in names for row in catalog.named(name))
 
 
+def start_problems(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """Return what would keep the service from starting beside the settings themselves: extras, addresses."""
+    problems: list[str] = []
+    for build in (lambda: _screen(settings), lambda: _counters(settings, environ)):
+        try:
+            build()
+        except ConfigurationError as error:
+            problems.append(error.message)
+    return problems
+
+
 def _counters(settings: Settings, environ: Mapping[str, str]) -> Counters:
     name = settings.counters.redis_url_env
     if not name:

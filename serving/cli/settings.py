@@ -13,6 +13,7 @@ from serving.errors import ConfigurationError
 from serving.routing.catalog import Catalog, Deployment
 from serving.settings import (
     Settings,
+    build_callers,
     build_catalog,
     build_policy,
     load_settings,
@@ -57,14 +58,18 @@ def check(config: Path | None) -> None:
     try:
         settings = load_settings(config, os.environ)
         catalog = build_catalog(settings, os.environ)
-        keys = server_keys(settings, os.environ)
+        callers = build_callers(settings, os.environ, catalog)
+        keys = len(server_keys(settings, os.environ)) + len(callers)
+        # the application takes a while to load, and `init` does not need it
+        from serving.app import start_problems  # noqa: PLC0415
     except ConfigurationError as error:
         raise click.ClickException(error.message) from None
     version, problems = _classifier(settings)
     problems += _log(settings)
+    problems += start_problems(settings, os.environ)
     day = datetime.now(UTC).date()
     problems += ended(settings, day)
-    for line in [*_in_force(settings, version, len(keys)), *_deployments(settings, catalog)]:
+    for line in [*_in_force(settings, version, keys), *_deployments(settings, catalog)]:
         click.echo(line)
     for sentence in advice(settings, catalog, has_server_keys=bool(keys), day=day):
         click.secho(f"warning: {sentence}", fg="yellow")
@@ -77,7 +82,11 @@ def check(config: Path | None) -> None:
 
 def _in_force(settings: Settings, artifact: str, keys: int) -> list[str]:
     server, policy = settings.server, build_policy(settings)
-    callers = f"{keys} keys" if keys else f"no keys in {server.api_keys_env or 'use'}: everyone may call"
+    callers = (
+        f"{keys} {'key' if keys == 1 else 'keys'}"
+        if keys
+        else f"no keys in {server.api_keys_env or 'use'}: everyone may call"
+    )
     kept = _KEPT[settings.log.prompts]
     return [
         f"settings     {settings.source}",

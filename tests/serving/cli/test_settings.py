@@ -183,3 +183,25 @@ def test_ten_thousand_rules_are_checked_in_seconds_and_the_wrong_one_is_named(tm
     done = weighbridge("check", cwd=tmp_path)
     assert done.returncode == 1
     assert "rule 'r7000', then.minimum_tier = 'standrad'" in done.stderr and "'standard'" in done.stderr
+
+
+CALLED = '[[callers]]\nname = "ann"\napi_key_env = "ANN_KEY"\n'
+BUDGET = '[[budgets]]\nname = "b"\nusd = 1\nper = "day"\n'
+
+
+def test_check_counts_the_keys_of_callers_and_tells_the_budgets(tmp_path):
+    (tmp_path / "weighbridge.toml").write_text(CALLED + BUDGET + 'caller = "ann"\n', encoding="utf-8")
+    said = weighbridge("check", cwd=tmp_path, ANN_KEY="k").stdout
+    assert "1 key\n" in said
+    assert "budget       'b': $1 per day, caller 'ann', all deployments" in said
+    assert "everyone may call" in weighbridge("check", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:6379"])
+def test_check_tells_that_the_address_of_the_counters_is_none_without_showing_it(tmp_path, url):
+    text = BUDGET + '[counters]\nredis_url_env = "BUDGETS_URL"\n'
+    (tmp_path / "weighbridge.toml").write_text(text, encoding="utf-8")
+    done = weighbridge("check", cwd=tmp_path, BUDGETS_URL=url)
+    assert done.returncode == 1
+    assert "BUDGETS_URL" in done.stdout and "redis://" in done.stdout
+    assert not url or f"'{url}'" not in done.stdout
