@@ -41,7 +41,9 @@ def deployment(name, tier, usd, **more):
 
 SETTINGS = {
     "catalog": {"include_defaults": False},
-    "policy": {"control_share": 0.1, "share_window": 200, "share_least_decisions": 50},
+    "policy": {
+        "control_share": 0.1, "exploration_share": 0.05, "share_window": 200, "share_least_decisions": 50,
+    },
     "tables": {"failure_threshold": 3, "cooldown_s": 0.05},
     "sensitive": {"card": ["pci_dss"], "email": ["gdpr"]},
     "log": {"queue_size": 20_000, "prompts": "text"},
@@ -188,7 +190,7 @@ async def life(gateway, traffic):
             weigher.finished(traffic.outcome(decision))
         if draw.random() < 0.1:
             shares = list(zip(prediction.tiers, tier_probabilities(prediction.sufficiency), strict=True))
-            weigher.tables.rated(chosen.deployment, draw.random(), shares, time.time())
+            weigher.tables.rated(chosen.deployment, draw.uniform(0.8, 1.0), shares, time.time())
         if draw.random() < 0.1:
             weigher.budgets.spend_soon(decision.request.caller, chosen.deployment, 10**6)
             await weigher.budgets.settled()
@@ -208,7 +210,7 @@ def test_the_ten_thousand_are_as_varied_as_traffic_is(made):
     reasons = {decision.reason for decision in made}
     assert reasons >= {
         "least_total_cost", "control_group", "stays_with_conversation", "share_cap", "pinned",
-        "only_candidate", "requested_by_name", "no_eligible_deployment",
+        "only_candidate", "requested_by_name", "exploration", "no_eligible_deployment",
     }  # fmt: skip
     codes = {row.code for decision in made for row in decision.rejected}
     assert codes >= {
