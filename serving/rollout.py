@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from classifier.artifact import ROLLOUT, ArtifactError, champion_folder
 from classifier.features import FEATURE_SCHEMA_VERSION
+from classifier.reading import Reading
 from classifier.rollout_file import Plan, read_plan
 from classifier.tier_classifier import TierClassifier, TierPrediction
 from classifier.tiers import DEFAULT_TIERS
@@ -138,7 +139,7 @@ class Rollout:
         classifier = serving.answers(unit)
         if classifier is None:
             return Weighed(self._fallback("none"))
-        shadow = None if serving.shadow is None else partial(self._watch, serving.shadow, prompt)
+        shadow = None if serving.shadow is None else self._shadow(serving.shadow, prompt)
         try:
             told = classifier.predict_one(prompt)
         except Exception as error:
@@ -151,14 +152,25 @@ class Rollout:
         )
         return Weighed(prediction, _vectors(classifier, told) if self._keep_vectors else None, shadow)
 
-    def _watch(self, shadow: TierClassifier, prompt: Mapping[str, Any]) -> ShadowPrediction | None:
+    def _shadow(self, shadow: TierClassifier, prompt: Mapping[str, Any]) -> Watch | None:
         try:
-            said = shadow.predict_one(prompt)
+            # a reading is a few kilobytes at most, and waits in the log's queue; a prompt may be megabytes
+            return partial(self._watch, shadow, shadow.read(prompt))
+        except Exception as error:
+            self._shadow_failed(error)
+            return None
+
+    def _watch(self, shadow: TierClassifier, reading: Reading) -> ShadowPrediction | None:
+        try:
+            (said,) = shadow.predict_readings([reading])
             return ShadowPrediction(shadow.version, self.tiers, said.sufficiency, said.required_tier)
         except Exception as error:
-            self.shadow_failures += 1
-            _log.error("The shadow failed (%s); nobody but the log notices.", type(error).__name__)
+            self._shadow_failed(error)
             return None
+
+    def _shadow_failed(self, error: Exception) -> None:
+        self.shadow_failures += 1
+        _log.error("The shadow failed (%s); nobody but the log notices.", type(error).__name__)
 
     def _fallback(self, artifact: str) -> Prediction:
         nothing_is_enough = (0.0,) * (len(self.tiers) - 1)

@@ -94,10 +94,20 @@ def _in_force(settings: Settings, artifact: str, keys: int) -> list[str]:
         f"log          {settings.log.path}, {kept}",
         f"policy       quality floor {policy.quality_floor:g}, a second ${policy.usd_per_second:g}, "
         f"lost quality ${policy.usd_per_lost_quality:g} (version {policy.version})",
+        *_learning(settings),
         *(f"budget       {_budget(row)}" for row in settings.budgets),
         *_pinned(settings),
         f"classifier   {artifact}",
     ]
+
+
+def _learning(settings: Settings) -> list[str]:
+    judge, explored = settings.judge, settings.policy.exploration_share
+    told = [f"exploration  {explored:.1%} of the traffic, one tier up or down"] if explored else []
+    if judge.deployment:
+        share, most = f"{judge.share:.1%} of the answers", f"${judge.usd_per_day:g} per day"
+        told.append(f"judge        {judge.deployment}, {share}, {most}")
+    return told
 
 
 def _pinned(settings: Settings) -> list[str]:

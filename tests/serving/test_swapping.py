@@ -16,6 +16,13 @@ from tests.serving.api.bodies import route_body
 PROMPT = {"prompt": "Are you open on Sunday?"}
 
 
+def test_what_waits_for_the_shadow_is_small_however_long_the_prompt(models):
+    write_plan(models, Plan(CHAMPION, shadow="next"))
+    long = {"prompt": "word " * 1_000_000}
+    (_, reading) = Rollout.load(models).weigh(long).shadow.args
+    assert len(reading.request) + len(reading.context) < 20_000
+
+
 @pytest.fixture
 def models(tmp_path):
     return write_models(tmp_path / "models", "next", "third")
@@ -68,9 +75,13 @@ def test_a_shadow_that_fails_is_counted_and_nothing_else_notices(models, monkeyp
     write_plan(models, Plan(CHAMPION, shadow="next"))
     rollout = Rollout.load(models)
     weighed = rollout.weigh(PROMPT)
-    monkeypatch.setattr(TierClassifier, "predict_one", lambda self, prompt: 1 / 0)
+    monkeypatch.setattr(TierClassifier, "predict_readings", lambda self, readings: 1 / 0)
     assert weighed.shadow() is None
     assert rollout.shadow_failures == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(TierClassifier, "read", lambda self, prompt: 1 / 0)
+    assert rollout.weigh(PROMPT).prediction.source == "classifier"
+    assert rollout.shadow_failures == 2
     assert "Sunday" not in caplog.text
 
 

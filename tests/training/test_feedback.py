@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.decision_log import SCHEMA, Comparison, Opinion
@@ -94,12 +94,14 @@ opinions = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(opinions, max_size=3), st.sampled_from(TIERS))
 def test_no_opinion_says_less_of_a_dearer_tier_than_of_a_cheaper_one(said, tier):
     found = [one for one in answers(*said, tier=tier) if one is not None]
     assert found == sorted(found)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.001, 1.0), min_size=1, max_size=50), st.floats(1.0, 100.0))
 def test_inverse_propensities_weigh_one_on_average_and_are_cut(propensities, most):
     given_ = np.array(propensities)
@@ -110,6 +112,7 @@ def test_inverse_propensities_weigh_one_on_average_and_are_cut(propensities, mos
     assert 1.0 - 1e-9 <= effective_rows(found) <= len(found) + 0.1
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(0.01, 100.0)), min_size=1, max_size=60),
     st.sampled_from([0.2, 0.25, 0.5, 1.0]),

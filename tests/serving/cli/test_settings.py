@@ -65,6 +65,15 @@ def test_check_tells_what_is_in_force(run):
     assert "The settings are good." in result.output
 
 
+def test_check_tells_who_judges_and_how_much_is_explored_where_that_is_on(run, tmp_path):
+    (tmp_path / "weighbridge.toml").write_text(
+        'policy.exploration_share = 0.05\njudge = { deployment = "demo-premium", usd_per_day = 2.0 }\n'
+    )
+    output = run(check).output
+    assert "exploration  5.0% of the traffic" in output
+    assert "judge        demo-premium, 5.0% of the answers, $2 per day" in output
+
+
 def test_check_tells_what_is_off_and_how_to_switch_it_on(run):
     result = run(check, GROQ_API_KEY="k")
     lines = {line.split()[0]: line for line in result.output.splitlines() if line.startswith("  ")}

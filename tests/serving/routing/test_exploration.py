@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from serving.routing.policy import Policy
 from serving.routing.request import Turn
 from serving.routing.router import decide
 from serving.routing.snapshot import DeploymentState, Snapshot, Traffic
+from serving.tables.share import TrafficShare
 from tests.serving.routing.strategies import TIERS, worlds
 from tests.serving.routing.test_router import REQUEST, Catalog, Prediction, row
 
-DRAWS = 400
+DRAWS = 80
 exploring = st.sampled_from([0.05, 0.2, 0.5])
 
 
@@ -47,6 +49,7 @@ def test_what_is_explored_is_one_tier_away_and_the_cap_leaves_room_for_it(world,
     assert explored.chosen.tier != TIERS[0] or (traffic.has_room and not explored.share.shifts)
 
 
+@settings(deadline=None)
 @given(worlds(), exploring)
 def test_the_propensity_is_how_often_a_deployment_is_chosen_over_all_draws(world, share):
     assume(not world[0].limits.pin)
@@ -116,6 +119,21 @@ def test_where_only_one_side_is_open_all_of_the_share_goes_there():
 def test_a_full_lowest_tier_is_not_explored():
     full = Traffic(500, 0.6, has_room=False)
     assert explored_from(0.01, traffic=full).chosen.deployment == "top"
+
+
+@pytest.mark.parametrize("cap", [0.1, 0.3])
+def test_exploring_keeps_within_the_cap_of_the_lowest_tier(cap):
+    traffic = TrafficShare(cap=cap, window=200, least=50)
+    draws = random.Random(7)
+    went = []
+    for _ in range(3_000):
+        decision = explored_from(draws.random() * 0.3, traffic=traffic.freeze(), share_cap=cap)
+        share = decision.share
+        went.append(decision.chosen.tier == TIERS[0])
+        traffic.record(share.misroute_usd, wanted=share.wanted, went=went[-1])
+    windows = [sum(went[start : start + 200]) for start in range(250, 2_800)]
+    assert max(windows) <= 200 * cap
+    assert max(windows) > 0
 
 
 def test_what_fails_falls_back_to_what_would_have_been_chosen():
