@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +60,13 @@ def measure(plan: Plan) -> Iterator[Figure | str]:
                 able = dict(running)
                 yield from _unable(load, able, bodies, kind)
                 for connections in CONNECTIONS[1:2] if plan.is_quick else CONNECTIONS:
-                    shots = [
-                        _round(load, upstream, able, bodies, connections, _LONGER * plan.seconds)
-                        for _ in range(plan.repeats)
-                    ]
+                    shots = []
+                    for _ in range(plan.repeats):
+                        shots.append(
+                            yield from _round(
+                                load, upstream, able, bodies, connections, _LONGER * plan.seconds
+                            )
+                        )
                     bars = {
                         label: bar
                         for (conns, streamed, label), bar in BARS.items()
@@ -101,10 +104,20 @@ def _unable(load: Path, able: dict[str, peers.Peer], bodies: Path, kind: str) ->
 
 
 def _round(
-    load: Path, upstream: int, running: dict[str, peers.Peer], bodies: Path, connections: int, seconds: float
-) -> dict[str, Shot]:
+    load: Path, upstream: int, able: dict[str, peers.Peer], bodies: Path, connections: int, seconds: float
+) -> Generator[str, None, dict[str, Shot]]:
+    """Return one shot of each; a peer that does not keep up is left out from here on, and why is told."""
     straight = tools.load(load, upstream, PATH, bodies, connections=connections, seconds=seconds / 2)
-    return {name: _shot(load, straight, peer, bodies, connections, seconds) for name, peer in running.items()}
+    shots: dict[str, Shot] = {}
+    for name, peer in list(able.items()):
+        try:
+            shots[name] = _shot(load, straight, peer, bodies, connections, seconds)
+        except RuntimeError as error:
+            if name == OURS:
+                raise
+            del able[name]
+            yield f"without {name} at {connections} connections: {str(error)[:300]}"
+    return shots
 
 
 def _load(load: Path, peer: peers.Peer, bodies: Path, **how: Any) -> tools.Load:
@@ -136,7 +149,7 @@ def _figures(
     ]
     if is_stream:
         values.append(("added to first byte p50", "ms", lambda shot: shot.added_first_p50_ms))
-    others = [name for name in shots[0] if name != OURS]
+    others = [name for name in shots[-1] if name != OURS]
     for label, unit, value in values:
         mine = tuple(value(shot[OURS]) for shot in shots)
         if not others:
