@@ -62,11 +62,9 @@ def measure(plan: Plan) -> Iterator[Figure | str]:
                 for connections in CONNECTIONS[1:2] if plan.is_quick else CONNECTIONS:
                     shots = []
                     for _ in range(plan.repeats):
-                        shots.append(
-                            yield from _round(
-                                load, upstream, able, bodies, connections, _LONGER * plan.seconds
-                            )
-                        )
+                        seconds = _LONGER * plan.seconds
+                        shot = yield from _round(load, upstream, able, bodies, connections, seconds)
+                        shots.append(shot)
                     bars = {
                         label: bar
                         for (conns, streamed, label), bar in BARS.items()
