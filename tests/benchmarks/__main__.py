@@ -45,7 +45,7 @@ def main() -> int:
         "failed": failed,
     }
     results.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    if asked.docs:
+    if asked.docs and figures:
         table.write(ROOT / "docs" / "performance.md", found)
     missed = [figure for figure in figures if figure.verdict.endswith("MISSED")]
     print(f"\n{len(figures)} figures, {len(missed)} MISSED, {len(skipped)} parts skipped → {_shown(results)}")
