@@ -49,8 +49,8 @@ def measure(plan: Plan) -> Iterator[Figure | str]:
         for name, start in (("litellm", peers.litellm), ("portkey", peers.portkey)):
             try:
                 running[name] = stack.enter_context(start(plan.build, upstream))
-            except Skipped as reason:
-                yield f"without {name}: {reason}"
+            except (Skipped, RuntimeError) as reason:
+                yield f"without {name}: {str(reason)[-300:]}"
         starts = {name: peer.child.ready_s for name, peer in running.items()}
         yield from _beside("command to ready", "s", starts, at_most=2)
         for tokens, words in WORDS.items():
@@ -59,7 +59,7 @@ def measure(plan: Plan) -> Iterator[Figure | str]:
                 kind = f"{'streamed' if is_stream else 'whole'}, {tokens:,} tokens"
                 able = dict(running)
                 yield from _unable(load, able, bodies, kind)
-                for connections in CONNECTIONS[1:2] if plan.is_quick else CONNECTIONS:
+                for connections in CONNECTIONS[:2] if plan.is_quick else CONNECTIONS:
                     shots = []
                     for _ in range(plan.repeats):
                         seconds = _LONGER * plan.seconds
