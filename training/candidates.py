@@ -40,7 +40,9 @@ def _neighbours(config: TrainingConfig) -> Any:
 
 
 def _network(config: TrainingConfig) -> Any:
-    layers = MLPClassifier((32,), alpha=3.0, early_stopping=True, max_iter=300, random_state=config.seed)
+    layers = MLPClassifier(
+        (32,), alpha=3.0, learning_rate_init=3e-3, max_iter=60, n_iter_no_change=60, random_state=config.seed
+    )
     return make_pipeline(StandardScaler(), layers)
 
 

@@ -129,7 +129,7 @@ def test_a_provider_that_is_not_there_goes_on_to_the_next(tmp_path):
 
 
 def test_a_provider_that_says_nothing_goes_on_to_the_next(tmp_path):
-    patience = {"dispatch": {"first_byte_timeout_ms": 100}}
+    patience = {"dispatch": {"first_byte_timeout_ms": 1_000}}
     with house(tmp_path, [Reply((), then="stall")], [Reply()], **patience) as (client, (silent, _)):
         answer = chat(client)
         assert answer.headers["x-weighbridge-deployment"] == "second"
