@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from classifier.courtesy import evenly_spaced, without_courtesy
 from classifier.lexicon import CONTINUATIONS
 
 HEAD_CHARS = 3_000
@@ -68,7 +69,7 @@ def read(prompt: Prompt) -> Reading:
     'Be brief.'
     """
     if isinstance(prompt, str):
-        return Reading(request=window(prompt), request_chars=len(prompt))
+        return Reading(request=_plain(prompt), request_chars=len(prompt))
     if isinstance(prompt, Mapping):
         return _read_mapping(prompt)
     if _is_list(prompt):
@@ -85,6 +86,11 @@ def window(text: str, head_chars: int = HEAD_CHARS, tail_chars: int = TAIL_CHARS
     if len(text) > head_chars + tail_chars:
         text = f"{_head(text, head_chars)}\n{_tail(text, tail_chars)}"
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _plain(text: str) -> str:
+    """Return the window on a request, without courtesy and without blanks that mean nothing."""
+    return without_courtesy(evenly_spaced(window(text)))
 
 
 def _head(text: str, chars: int) -> str:
@@ -132,7 +138,7 @@ def _read_messages(found: Sequence[Any], *, tools: int = 0, has_schema: bool = F
     around = [message for place, message in enumerate(messages) if place not in asked]
     request = "\n".join(messages[place].text for place in asked)
     return Reading(
-        request=window(request),
+        request=_plain(request),
         context=_context(around),
         request_chars=len(request),
         context_chars=sum(len(message.text) for message in around),

@@ -143,39 +143,43 @@ ATTACKS: tuple[Attack, ...] = (
 )
 
 
-def success_rate(
-    classify: Classify,
-    prompts: Sequence[Prompt],
-    tiers: Sequence[str],
-    attacks: Sequence[Attack] = ATTACKS,
-    seed: int = 7,
-    rounds: int = ROUNDS,
-) -> dict[str, Any]:
-    """Return the share of (prompt, attack) pairs whose tier moves the way the attack wants.
-
-    Every pair counts, also those that have no further to move. In total, by direction and by family; the
-    intervals draw prompts, because one prompt's answers to many attacks are one piece of evidence.
-    """
+def moved(
+    classify: Classify, prompts: Sequence[Prompt], tiers: Sequence[str], attacks: Sequence[Attack] = ATTACKS
+) -> npt.NDArray[np.bool_]:
+    """Return whether the tier moves the way the attack wants, for each prompt and attack [N, A]."""
     names = list(tiers)
-    moved = np.zeros((len(prompts), len(attacks)), dtype=bool)
+    found = np.zeros((len(prompts), len(attacks)), dtype=bool)
     for row, prompt in enumerate(prompts):
         before = names.index(classify(prompt))
         for column, attack in enumerate(attacks):
             after = names.index(classify(change_request(prompt, attack.dress)))
-            moved[row, column] = after < before if attack.wants == DOWN else after > before
+            found[row, column] = after < before if attack.wants == DOWN else after > before
+    return found
+
+
+def success_rates(
+    found: npt.NDArray[np.bool_], attacks: Sequence[Attack] = ATTACKS, seed: int = 7, rounds: int = ROUNDS
+) -> dict[str, Any]:
+    """Return the share of (prompt, attack) pairs that succeeded: in total, by direction and by family.
+
+    Every pair counts, also those that have no further to move. The intervals draw prompts, because one
+    prompt's answers to many attacks are one piece of evidence.
+    """
     wants = np.array([attack.wants for attack in attacks])
     family = np.array([attack.family for attack in attacks])
     return {
-        "total": _rate(moved, seed, rounds),
+        "total": _rate(found, seed, rounds),
         "direction": {
-            one: _rate(moved[:, wants == one], seed, rounds) for one in dict.fromkeys(wants.tolist())
+            one: _rate(found[:, wants == one], seed, rounds) for one in dict.fromkeys(wants.tolist())
         },
         "family": {
-            one: _rate(moved[:, family == one], seed, rounds) for one in dict.fromkeys(family.tolist())
+            one: _rate(found[:, family == one], seed, rounds) for one in dict.fromkeys(family.tolist())
         },
     }
 
 
-def _rate(moved: npt.NDArray[np.bool_], seed: int, rounds: int) -> dict[str, Any]:
-    found = bootstrap_interval(lambda rows: float(moved[rows].mean()), len(moved), seed=seed, rounds=rounds)
-    return {"attacks": moved.shape[1], "pairs": moved.size, **found.as_dict()}
+def _rate(successes: npt.NDArray[np.bool_], seed: int, rounds: int) -> dict[str, Any]:
+    found = bootstrap_interval(
+        lambda rows: float(successes[rows].mean()), len(successes), seed=seed, rounds=rounds
+    )
+    return {"attacks": successes.shape[1], "pairs": successes.size, **found.as_dict()}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from classifier.tiers import required_tier
 from training.curves import CurveError, Numbers, Places, area_recovered, cost_quality_curve
@@ -152,6 +153,9 @@ def _head(needed: Places, one: Routing, head: int) -> dict[str, Any]:
     bins = reliability(probability, weak)
     found: dict[str, Any] = {
         "brier": round(float(np.mean((probability - weak) ** 2)), 4),
+        "auc": round(float(roc_auc_score(weak, -one.difficulty[:, head])), 4)
+        if 0 < weak.sum() < len(weak)
+        else None,
         "ece": round(sum(b["rows"] * abs(b["promised"] - b["happened"]) for b in bins) / len(needed), 4),
         "reliability": bins,
         "area": None,

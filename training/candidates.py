@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from training.config import TrainingConfig
 from training.fit import Examples, column_weights
@@ -56,7 +57,7 @@ CANDIDATES: Mapping[str, Candidate] = {
 }
 
 
-def compare(
+def compare_candidates(
     examples: Examples, config: TrainingConfig, embedded: int
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Return area under the curve and log loss per candidate and head, each row scored out of its fold.
@@ -65,14 +66,15 @@ def compare(
     """
     own = examples.take(examples.families == 0)
     weights = column_weights(own.inputs.shape[1], embedded, config.embedding_weight)
-    return {
-        name: {
-            tier: _figures(own, head, weights, config, candidate)
-            for head, tier in enumerate(config.tiers[:-1])
+    with threadpool_limits(1):
+        return {
+            name: {
+                tier: _figures(own, head, weights, config, candidate)
+                for head, tier in enumerate(config.tiers[:-1])
+            }
+            for name, candidate in CANDIDATES.items()
+            if own.tokens is not None or not candidate[1]
         }
-        for name, candidate in CANDIDATES.items()
-        if own.tokens is not None or not candidate[1]
-    }
 
 
 def _figures(

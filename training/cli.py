@@ -19,6 +19,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 )
 @click.option("--encoder", type=click.Choice(["static", "transformer"]), help="Default: static.")
 @click.option("--encoder-source", metavar="FOLDER", help="A local sentence-transformers model to start from.")
+@click.option(
+    "--compare", is_flag=True, default=None, help="Fit other kinds of heads too, and show them beside."
+)
 @click.option("--seed", type=int, help="The same seed, corpus and libraries give the same bytes.")
 @click.option("--mlflow", metavar="URI", help="Log the run to a store such as sqlite:///runs.db.")
 @click.option(
@@ -38,11 +41,12 @@ def train(file: Path | None, sources: tuple[str, ...], **overrides: object) -> N
     needs a --version of its own. To serve it, copy the folder under models/ and name it in rollout.toml.
     """
     try:
+        from classifier.artifact import bundled_models  # noqa: PLC0415
         from training.benchmarks import HeldOutError  # noqa: PLC0415  # --help needs none of it
         from training.config import ConfigError, load_config  # noqa: PLC0415
         from training.dataset import CorpusError  # noqa: PLC0415
+        from training.difference import difference  # noqa: PLC0415
         from training.embedding import EncoderSourceError  # noqa: PLC0415
-        from training.evaluation import as_text  # noqa: PLC0415
         from training.export import ExportRefused  # noqa: PLC0415
         from training.fit import FitError  # noqa: PLC0415
         from training.pipeline import train as run  # noqa: PLC0415
@@ -63,7 +67,7 @@ def train(file: Path | None, sources: tuple[str, ...], **overrides: object) -> N
         SourceError,
     ) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(as_text(trained.report))
+    click.echo(trained.text)
     for check in trained.verdict.checks:
         mark = "ok  " if check.passed else "FAIL"
         click.echo(f"  {mark} {check.name}: {check.candidate:g} (bound {check.bound:g})")
@@ -71,6 +75,8 @@ def train(file: Path | None, sources: tuple[str, ...], **overrides: object) -> N
     if trained.run_id:
         click.echo(f"MLflow run: {trained.run_id}")
     click.echo(f"artifact: {trained.folder}")
+    for line in difference(trained.folder, bundled_models()):
+        click.echo(line)
 
 
 @click.command()

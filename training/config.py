@@ -38,6 +38,13 @@ OUTCOME_TIERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 
 
+# Of each source the pair whose gap a ranking should recover: the weak model, the strong one.
+OUTCOME_PAIRS: Mapping[str, tuple[str, str]] = {
+    "nine_models": ("mistral-7b-instruct-v0.3", "llama-3.3-nemotron-super-49b-v1"),
+    "routerbench": ("mistralai/mixtral-8x7b-chat", "gpt-4-1106-preview"),
+}
+
+
 class ConfigError(ValueError):
     """A setting that cannot be used; the message says which value and the way out."""
 
@@ -48,11 +55,13 @@ class TrainingConfig:
 
     `encoder_source` is a sentence-transformers folder; None takes the packaged all-MiniLM-L6-v2.
     `embedding_weight` is how loudly the embedding speaks beside the features, before any fitting.
-    `token_weight` is the same for the tokens themselves; 0 leaves them out.
+    `token_weight` is the same for the tokens themselves and their pairs; 0 leaves them out.
+    `trees` are tried on top of each linear head; 0 for none. `dresses` is in how many other dresses each row is met too (`training.augment`), `dress_weight` what each
+    of them counts.
     `regularisation` are the values of C that cross-validation chooses from, per head.
     """
 
-    version: str = "2026.11.2"
+    version: str = "2026.11.3"
     corpus: Path = Path(__file__).parent / "corpus"
     output: Path = Path("build/models")
     cache: Path = Path("build/encoders")
@@ -67,8 +76,11 @@ class TrainingConfig:
     embedding_weight: float = 0.5
     token_weight: float = 1.0
     clip: float = 3.0
-    regularisation: tuple[float, ...] = (3.0, 6.0, 12.0)
+    regularisation: tuple[float, ...] = (8.0, 16.0)
     folds: int = 5
+    trees: int = 120
+    dresses: int = 1
+    dress_weight: float = 0.3
     compare: bool = False
     sources: tuple[str, ...] = ()
     sources_from: Path | None = None

@@ -19,6 +19,10 @@ from training.config import TrainingConfig
 from training.embedding import MadeEncoder
 from training.fit import Head
 from training.static_encoder import IR_VERSION, OPSET
+from training.tokens import PAIR_BUCKETS, PAIR_FIRST, PAIR_SECOND
+from training.trees import DOMAIN, tree_node
+
+_ML_OPSET = 3
 
 
 class ExportRefused(RuntimeError):
@@ -103,6 +107,9 @@ def _heads_graph(heads: Sequence[Head]) -> Any:
     """Return encoded [D], features [F] → sufficiency [K]; a row of each constant per head."""
     width = heads[0].pipeline.n_features_in_
     counts = heads[0].words is not None
+    bends = any(head.calibration.knots for head in heads)
+    trees = any(head.trees is not None for head in heads)
+    scores = "tree_scores" if trees else "scores"
     nodes = [
         helper.make_node("Concat", ["encoded", "features"], ["inputs"], axis=0),
         helper.make_node("Sub", ["inputs", "means"], ["centred"]),
@@ -112,8 +119,10 @@ def _heads_graph(heads: Sequence[Head]) -> Any:
         helper.make_node("ReduceSum", ["terms", "across"], ["sums"], keepdims=0),
         helper.make_node("Add", ["sums", "intercepts"], ["dense_scores" if counts else "scores"]),
         *(_token_nodes() if counts else []),
-        helper.make_node("Mul", ["scores", "slopes"], ["sloped"]),
-        helper.make_node("Add", ["sloped", "shifts"], ["calibrated"]),
+        *(_tree_nodes(heads) if trees else []),
+        helper.make_node("Mul", [scores, "slopes"], ["sloped"]),
+        helper.make_node("Add", ["sloped", "shifts"], ["straight" if bends else "calibrated"]),
+        *(_bend_nodes(scores) if bends else []),
         helper.make_node("Sigmoid", ["calibrated"], ["raw"]),
         *_monotone(len(heads)),
     ]
@@ -125,34 +134,98 @@ def _heads_graph(heads: Sequence[Head]) -> Any:
         inputs.append(helper.make_tensor_value_info("counted_ids", TensorProto.INT64, ["tokens"]))
     outputs = [helper.make_tensor_value_info("sufficiency", TensorProto.FLOAT, [len(heads) + 1])]
     graph = helper.make_graph(nodes, "heads", inputs, outputs, _constants(heads))
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, _ML_OPSET)]
+    return helper.make_model(graph, opset_imports=opsets if trees else opsets[:1], ir_version=IR_VERSION)
+
+
+def _tree_nodes(heads: Sequence[Head]) -> list[Any]:
+    """Return the trees of each head over inputs and linear score; a head without any keeps its linear score."""
+    names = [f"linear_{head}" for head in range(len(heads))]
+    nodes = [helper.make_node("Split", ["scores"], names, axis=0)] if len(heads) > 1 else []
+    names = names if len(heads) > 1 else ["scores"]
+    found = []
+    for place, (head, linear) in enumerate(zip(heads, names, strict=True)):
+        if head.trees is None:
+            found.append(linear)
+            continue
+        flat, row, out, score = (f"{part}_{place}" for part in ("flat", "row", "grown", "tree_score"))
+        nodes += [
+            helper.make_node("Concat", ["inputs", linear], [flat], axis=0),
+            helper.make_node("Unsqueeze", [flat, "nought_axis"], [row]),
+            tree_node(head.trees, row, out),
+            helper.make_node("Squeeze", [out, "nought_axis"], [score]),
+        ]
+        found.append(score)
+    return [*nodes, helper.make_node("Concat", found, ["tree_scores"], axis=0)]
 
 
 def _token_nodes() -> list[Any]:
-    """Return what `training.tokens.token_rows` does, times the weights of the tokens."""
+    """Return what `training.tokens.token_rows` does, times the weights of the tokens and of the pairs."""
     return [
-        helper.make_node("Unique", ["counted_ids"], ["distinct", "", "", "counts"], sorted=0),
-        helper.make_node("Cast", ["counts"], ["counts_float"], to=TensorProto.FLOAT),
-        helper.make_node("Add", ["counts_float", "one"], ["counts_and_one"]),
-        helper.make_node("Log", ["counts_and_one"], ["loudness"]),
-        helper.make_node("ReduceL2", ["loudness"], ["loudness_norm"], axes=[0], keepdims=1),
-        helper.make_node("Div", ["loudness", "loudness_norm"], ["shares"]),
-        helper.make_node("Gather", ["words", "distinct"], ["word_rows"], axis=0),
-        helper.make_node("MatMul", ["shares", "word_rows"], ["word_scores"]),
-        helper.make_node("Add", ["dense_scores", "word_scores"], ["scores"]),
+        helper.make_node("Slice", ["counted_ids", "nought", "but_last", "nought"], ["but_the_last"]),
+        helper.make_node("Concat", ["start", "but_the_last"], ["before"], axis=0),
+        helper.make_node("Mul", ["before", "pair_first"], ["before_spread"]),
+        helper.make_node("Mul", ["counted_ids", "pair_second"], ["ids_spread"]),
+        helper.make_node("Add", ["before_spread", "ids_spread"], ["spread"]),
+        helper.make_node("Mod", ["spread", "pair_buckets"], ["pair_ids"]),
+        *_counted_nodes("counted_ids", "token_weights_by_id", "token_scores"),
+        *_counted_nodes("pair_ids", "pair_weights", "pair_scores"),
+        helper.make_node("Sum", ["dense_scores", "token_scores", "pair_scores"], ["scores"]),
+    ]
+
+
+def _counted_nodes(ids: str, weights: str, scores: str) -> list[Any]:
+    """Return what `training.tokens.counted` does of some ids, times their weights."""
+
+    def named(name: str) -> str:
+        return f"{scores}_{name}"
+
+    return [
+        helper.make_node("Unique", [ids], [named("distinct"), "", "", named("counts")], sorted=0),
+        helper.make_node("Cast", [named("counts")], [named("float")], to=TensorProto.FLOAT),
+        helper.make_node("Add", [named("float"), "one"], [named("and_one")]),
+        helper.make_node("Log", [named("and_one")], [named("loudness")]),
+        helper.make_node("ReduceL2", [named("loudness")], [named("norm")], axes=[0], keepdims=1),
+        helper.make_node("Div", [named("loudness"), named("norm")], [named("shares")]),
+        helper.make_node("Gather", [weights, named("distinct")], [named("rows")], axis=0),
+        helper.make_node("MatMul", [named("shares"), named("rows")], [scores]),
     ]
 
 
 def _monotone(heads: int) -> list[Any]:
     """Return the running minimum from the top: no tier is enough with more certainty than a dearer one."""
-    raw = [f"raw_{head}" for head in range(heads)]
     # One output per head needs no sizes; Split wants them where there is only one.
+    raw = [f"raw_{head}" for head in range(heads)]
     nodes = [helper.make_node("Split", ["raw"], raw, axis=0)] if heads > 1 else []
     least = ["raw"] if heads == 1 else [raw[-1]]
     for head in range(heads - 2, -1, -1):
         least.insert(0, f"least_{head}")
         nodes.append(helper.make_node("Min", [raw[head], least[1]], [least[0]]))
     return [*nodes, helper.make_node("Concat", [*least, "certain"], ["sufficiency"], axis=0)]
+
+
+def _bend_nodes(scores: str) -> list[Any]:
+    """Return the bends of `training.calibration.Calibration`: knots and bends are [K-1, J]."""
+    return [
+        helper.make_node("Unsqueeze", [scores, "last"], ["scores_across"]),
+        helper.make_node("Sub", ["scores_across", "knots"], ["beyond"]),
+        helper.make_node("Relu", ["beyond"], ["above"]),
+        helper.make_node("Mul", ["above", "bends"], ["bent"]),
+        helper.make_node("ReduceSum", ["bent", "last"], ["bent_sum"], keepdims=0),
+        helper.make_node("Add", ["straight", "bent_sum"], ["calibrated"]),
+    ]
+
+
+def _bends(heads: Sequence[Head]) -> dict[str, Any]:
+    """Return knots and bends [K-1, J] of the heads, filled up with bends of nothing."""
+    most = max(len(head.calibration.knots) for head in heads)
+    if not most:
+        return {}
+    filled = [(0.0,) * (most - len(head.calibration.knots)) for head in heads]
+    return {
+        "knots": [[*head.calibration.knots, *more] for head, more in zip(heads, filled, strict=True)],
+        "bends": [[*head.calibration.bends, *more] for head, more in zip(heads, filled, strict=True)],
+    }
 
 
 def _constants(heads: Sequence[Head]) -> list[Any]:
@@ -168,10 +241,27 @@ def _constants(heads: Sequence[Head]) -> list[Any]:
         "lowest": clip["a_min"],
         "highest": clip["a_max"],
         "certain": [1.0],
+        **_bends(heads),
     }
     if heads[0].words is not None:
-        per_head |= {"words": np.stack([np.asarray(head.words) for head in heads], axis=1), "one": [1.0]}
+        words = np.stack([np.asarray(head.words) for head in heads], axis=1)
+        per_head |= {
+            "token_weights_by_id": words[:-PAIR_BUCKETS],
+            "pair_weights": words[-PAIR_BUCKETS:],
+            "one": [1.0],
+        }
     constants = [
         numpy_helper.from_array(np.asarray(v, dtype=np.float32), name) for name, v in per_head.items()
     ]
-    return [*constants, numpy_helper.from_array(np.array([1], dtype=np.int64), "across")]
+    whole = {"across": [1], "last": [1], "nought_axis": [0]}
+    if heads[0].words is not None:
+        whole |= {
+            "nought": [0],
+            "but_last": [-1],
+            "start": [0],
+            "pair_first": [PAIR_FIRST],
+            "pair_second": [PAIR_SECOND],
+            "pair_buckets": [PAIR_BUCKETS],
+        }
+    places = [numpy_helper.from_array(np.array(v, dtype=np.int64), name) for name, v in whole.items()]
+    return [*constants, *places]

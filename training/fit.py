@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,12 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from training.calibration import Sigmoid, calibrate, yes_and_no
+from training.calibration import Calibration, calibrate, yes_and_no
 from training.config import TrainingConfig
 from training.labeling import Labels
+from training.trees import fit_trees, with_score
 
 Matrix = npt.NDArray[np.float32]
 Folds = npt.NDArray[np.int64]
@@ -34,16 +36,23 @@ class Head:
     """One question's pipeline (standardise, clip, weigh, logistic), its calibration and its chosen C.
 
     `words` [V] is the weight of each token of the static encoder, None where the heads do not count tokens.
+    `trees` stand on top of the linear score where they were better on held-out rows, else None; `losses` are
+    the log losses of both there.
     """
 
     pipeline: Pipeline
-    calibration: Sigmoid
+    calibration: Calibration
     c: float
     words: npt.NDArray[np.float64] | None = None
+    trees: Any = None
+    losses: Mapping[str, float] = field(default_factory=dict)
 
     def probability(self, inputs: Matrix, tokens: csr_matrix | None = None) -> npt.NDArray[np.float64]:
         """Return the calibrated probability that the tier is enough, per row."""
-        return self.calibration.apply(_scores(self.pipeline, self.words, inputs, tokens))
+        scores = _scores(self.pipeline, self.words, inputs, tokens)
+        if self.trees is not None:
+            scores = self.trees.decision_function(with_score(inputs, scores))
+        return self.calibration.apply(scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +85,12 @@ class Examples:
 def fit_heads(examples: Examples, config: TrainingConfig, embedded: int) -> list[Head]:
     """Fit one head per question on the rows that answer it; the first `embedded` inputs are embeddings."""
     weights = column_weights(examples.inputs.shape[1], embedded, config.embedding_weight)
-    return [
-        _fit_head(examples.take(examples.labels.answered(head)), head, config, weights)
-        for head in range(examples.labels.targets.shape[1])
-    ]
+    # One thread: matrices this small go faster so, and sums in one order give the same bytes.
+    with threadpool_limits(1):
+        return [
+            _fit_head(examples.take(examples.labels.answered(head)), head, config, weights)
+            for head in range(examples.labels.targets.shape[1])
+        ]
 
 
 def column_weights(columns: int, embedded: int, embedding_weight: float) -> npt.NDArray[np.float64]:
@@ -102,14 +113,23 @@ def sufficiency(
     return np.hstack([monotone, np.ones((len(inputs), 1))])
 
 
+def fit_order(examples: Examples, head: int, c: float, config: TrainingConfig, embedded: int) -> Fitted:
+    """Fit one question at one strictness, without calibration: what ranks prompts, and no more."""
+    weights = column_weights(examples.inputs.shape[1], embedded, config.embedding_weight)
+    answered = examples.take(examples.labels.answered(head))
+    with threadpool_limits(1):
+        return _fitted(answered, head, _pipeline(c, config, weights), config.token_weight)
+
+
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class Fitted:
     """A fitted pipeline and its weights per token."""
 
     pipeline: Pipeline
     words: npt.NDArray[np.float64] | None
 
     def scores(self, examples: Examples) -> npt.NDArray[np.float64]:
+        """Return the raw score of each row: the higher, the surer that the tier is enough."""
         return _scores(self.pipeline, self.words, examples.inputs, examples.tokens)
 
 
@@ -129,26 +149,58 @@ def _fit_head(
     }
     best = min(scores, key=lambda c: (_loss(target, scores[c], weight), c))
     fitted = _fitted(examples, head, _pipeline(best, config, weights), config.token_weight)
-    return Head(fitted.pipeline, calibrate(scores[best], target, weight), best, fitted.words)
+    linear, losses = scores[best], {"linear": _loss(target, scores[best], weight)}
+    trees, raw = None, linear
+    if config.trees:
+        columns = with_score(examples.inputs[served], linear)
+        stacked = _trees_held_out(columns, target, weight, examples.folds[served], config)
+        losses["trees"] = _loss(target, stacked, weight)
+        if losses["trees"] < losses["linear"]:
+            trees, raw = fit_trees(columns, target, weight, config.trees, config.seed), stacked
+    calibration = calibrate(raw, target, weight, config.seed)
+    return Head(fitted.pipeline, calibration, best, fitted.words, trees, losses)
 
 
-def _fitted(examples: Examples, head: int, pipeline: Pipeline, token_weight: float) -> _Fitted:
+def _trees_held_out(
+    columns: Matrix,
+    target: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+    folds: Folds,
+    config: TrainingConfig,
+) -> npt.NDArray[np.float64]:
+    """Return a raw score for every row from trees that have not seen its fold."""
+    found = np.zeros(len(columns))
+    for fold in np.unique(folds):
+        inside, outside = folds != fold, folds == fold
+        model = fit_trees(columns[inside], target[inside], weight[inside], config.trees, config.seed)
+        found[outside] = model.decision_function(columns[outside])
+    return found
+
+
+def _fitted(examples: Examples, head: int, pipeline: Pipeline, token_weight: float) -> Fitted:
     """Fit the pipeline: scales on the rows of family 0, the logistic on all, with an intercept per family."""
-    scaling = pipeline[:-1].fit(examples.inputs[examples.families == 0])
+    own = examples.families == 0
+    # Scales are those of the rows that are served; where there are none, of all.
+    scaling = pipeline[:-1].fit(examples.inputs[own] if own.any() else examples.inputs)
     scaled = scaling.transform(examples.inputs)
     width = scaled.shape[1]
     others = np.setdiff1d(examples.families, [0])
     columns = np.hstack([scaled, _FREE * (examples.families[:, None] == others)])
     if examples.tokens is not None:
-        columns = hstack([csr_matrix(columns), token_weight * examples.tokens]).tocsr()
+        # A token that stands in no row would weigh nothing: the fit is the same without its column, and faster.
+        seen = np.flatnonzero(examples.tokens.getnnz(axis=0))
+        columns = hstack([csr_matrix(columns), token_weight * examples.tokens[:, seen]]).tocsr()
     # A target between 0 and 1 is that much of a yes and the rest of a no.
     target, weight = examples.labels.targets[:, head], examples.labels.weights
     places, said, shares = yes_and_no(target, weight)
     logistic = pipeline[-1].fit(columns[places], said, sample_weight=shares)
     coefficients = logistic.coef_[0]
-    words = None if examples.tokens is None else token_weight * coefficients[width + len(others) :]
+    words = None
+    if examples.tokens is not None:
+        words = np.zeros(examples.tokens.shape[1])
+        words[seen] = token_weight * coefficients[width + len(others) :]
     logistic.coef_, logistic.n_features_in_ = logistic.coef_[:, :width], width
-    return _Fitted(pipeline, words)
+    return Fitted(pipeline, words)
 
 
 def _scores(

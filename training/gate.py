@@ -12,7 +12,7 @@ import numpy as np
 
 from classifier.artifact import ArtifactError, champion_folder, load_manifest
 from training.dataset import Row
-from training.evaluation import predicted_places, routing_figures
+from training.evaluation import tier_figures
 
 REPORT = "report.json"
 
@@ -57,7 +57,7 @@ def judge(
     report: Mapping[str, Any], rows: Sequence[Row], models: Path, tiers: Sequence[str], threshold: float
 ) -> Verdict:
     """Judge a candidate by its report, and beside the champion on the rows that both held out."""
-    length = report["baselines"]["length"]["accuracy"]
+    length = report["table"]["prompt length"]["accuracy"]
     checks = [
         _at_least("accuracy above prompt length alone", report["accuracy"], length),
         _at_most("two tiers too low", report["two_tiers_under"], _MAX_TWO_TIERS_UNDER),
@@ -93,13 +93,8 @@ def _beside(
     both = [row for row in rows if row.id in champion["held_out"] and row.id in report["held_out"]]
     if not both or champion["tiers"] != list(tiers):
         return []
-    needed = np.array([list(tiers).index(row.tier) for row in both])
     ours, theirs = (
-        routing_figures(
-            needed,
-            predicted_places(np.array([one["held_out"][row.id] for row in both]), tiers, threshold),
-            tiers,
-        )
+        tier_figures(both, np.array([one["held_out"][row.id] for row in both]), tiers, threshold)
         for one in (report, champion)
     )
     return [

@@ -28,9 +28,13 @@ _EVERYDAY_WEIGHT = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Rows of outcome data: a family per task from 1 up, a fold each, and the names of the families."""
+    """Rows of outcome data: a family per task from 1 up, a fold each, and the names of the families.
+
+    `scores` are what each model reached on each row; empty where any model will do.
+    """
 
     readings: tuple[Reading, ...]
+    scores: tuple[Mapping[str, float], ...]
     labels: Labels
     families: Places
     folds: Places
@@ -49,7 +53,9 @@ def load_outcomes(config: TrainingConfig) -> Outcomes:
         usable = [row for row in found if row.scores or source.everyday]
         refused = known_rows([row.prompt for row in usable], known)
         rows += [row for place, row in enumerate(usable) if place not in refused]
-        facts.append(_facts(source, len(usable) - len(refused), refused))
+        facts.append(
+            _facts(source, len(usable) - len(refused), refused, pinned=config.sources_from is not None)
+        )
     names = sorted({_family(row) for row in rows} - {""})
     families = np.array(
         [1 + names.index(_family(row)) if _family(row) else 0 for row in rows], dtype=np.int64
@@ -57,6 +63,7 @@ def load_outcomes(config: TrainingConfig) -> Outcomes:
     labels = labels_from_scores(rows, config)
     return Outcomes(
         readings=tuple(read(row.prompt) for row in rows),
+        scores=tuple(row.scores for row in rows),
         labels=Labels(labels.targets, labels.weights * config.outcome_weight),
         families=families,
         folds=np.random.default_rng(config.seed).integers(0, config.folds, len(rows)),
@@ -72,11 +79,12 @@ def read_source(source: Source, config: TrainingConfig) -> Iterator[Outcome]:
     return read_folder(source, config.sources_from)
 
 
-def _facts(source: Source, rows: int, refused: Mapping[int, str]) -> dict[str, object]:
+def _facts(source: Source, rows: int, refused: Mapping[int, str], *, pinned: bool) -> dict[str, object]:
+    """Return what the manifest says of a source; what was fetched from its home has no checksum to hold it to."""
     facts: dict[str, object] = {
         "name": source.name,
         "licence": source.licence,
-        "sha256": source.sha256,
+        "sha256": source.sha256 if pinned else None,
         "rows": rows,
     }
     if refused:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,21 +19,29 @@ from tqdm import tqdm
 from classifier.artifact import bundled_models
 from classifier.features import FEATURE_NAMES, features
 from classifier.tier_classifier import TierClassifier
-from training.card import model_card
+from training.augment import augmented, other_words
+from training.candidates import compare_candidates
 from training.config import TrainingConfig
 from training.dataset import Corpus, Row, load_corpus, split
+from training.documents import REPORT_TEXT, documents
 from training.embedding import MadeEncoder, embed, make_encoder
-from training.evaluation import as_json, evaluate, held_out_rows
+from training.evaluation import evaluate, held_out_rows
 from training.export import write_artifact
 from training.fit import Examples, Head, fit_heads
-from training.gate import REPORT, Verdict, judge
+from training.gate import Verdict, judge
+from training.held_out import Probes, known_paraphrases, probe
 from training.labeling import graded
 from training.outcomes import Outcomes, load_outcomes
 from training.parity import SAMPLE_ROWS, prove_encoder, prove_heads
 from training.registry import register
 from training.tokens import token_rows
+from training.transfer import outcome_rows, transfer
 
-CARD = "MODEL_CARD.md"
+# What is learned from; those that measure lie in a folder of their own (`training.held_out`).
+PARAPHRASES = Path("paraphrases") / "rows.jsonl"
+
+Numbers = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +53,35 @@ class Trained:
     verdict: Verdict
     run_id: str | None
 
+    @property
+    def text(self) -> str:
+        """Return the report as a person reads it."""
+        return (self.folder / REPORT_TEXT).read_text(encoding="utf-8")
+
 
 @dataclass(frozen=True, slots=True)
 class _Material:
-    """Everything that fitting needs: the rows of the corpus first, then those of the outcome data."""
+    """Everything that fitting needs: the rows of the corpus, then their other dresses, then the outcome data.
+
+    `examples` has one row for each of them; `source_row` [N] says which row of the corpus one is or is a
+    dress of, -1 for outcome data.
+    """
 
     corpus: Corpus
     outcomes: Outcomes
     encoder: MadeEncoder
     examples: Examples
+    source_row: npt.NDArray[np.int64]
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """Return the rows that are judged: those of the corpus."""
+        """Return the rows that are judged: those of the corpus as they were written."""
         return self.corpus.rows
+
+    @property
+    def folds(self) -> npt.NDArray[np.int64]:
+        """Return the folds of those rows."""
+        return self.examples.folds[: len(self.rows)]
 
 
 def train(config: TrainingConfig) -> Trained:
@@ -68,12 +92,12 @@ def train(config: TrainingConfig) -> Trained:
         tqdm(total=5 + config.folds, unit="step", disable=None, file=sys.stderr) as bar,
     ):
         material = _load(config, bar)
-        held_out = _weigh_held_out(material, config, bar)
+        held_out, probes = _weigh_held_out(material, config, bar)
         bar.set_description("fitting on every row")
-        heads = _fit(material, np.ones(len(material.examples.inputs), dtype=bool), config)
+        heads = _fit(material, np.ones(len(material.rows), dtype=bool), config)
         bar.update()
         bar.set_description("proving and writing")
-        report = _report(material, held_out, config)
+        report = _report(material, heads, held_out, probes, config)
         folder = _export(material, heads, report, config)
         bar.update()
         bar.set_description("judging")
@@ -87,30 +111,51 @@ def train(config: TrainingConfig) -> Trained:
 
 
 def created_by(config: TrainingConfig) -> str:
-    """Return the command that makes this artifact again."""
-    return f"weighbridge train --version {config.version} --seed {config.seed} --encoder {config.encoder}"
+    """Return the command that makes this artifact again.
+
+    >>> created_by(TrainingConfig(version="1.0", sources=("clinc150",)))
+    'weighbridge train --version 1.0 --seed 7 --encoder static --source clinc150 --from FOLDER'
+    """
+    parts = [
+        f"weighbridge train --version {config.version} --seed {config.seed} --encoder {config.encoder}",
+        *(["--compare"] if config.compare else []),
+        *(f"--source {name}" for name in config.sources),
+        *(["--from FOLDER"] if config.sources else []),
+        *(["--held-out BENCHMARKS"] if config.sources and config.held_out_from else []),
+    ]
+    return " ".join(parts)
 
 
 def _load(config: TrainingConfig, bar: Any) -> _Material:
     bar.set_description("reading the corpus")
     corpus = load_corpus(config.corpus, config.tiers)
+    dresses = [
+        *augmented(corpus.rows, config.seed, config.dresses),
+        *other_words(corpus.rows, config.corpus / PARAPHRASES),
+    ]
     outcomes = load_outcomes(config)
-    readings = [*(row.reading for row in corpus.rows), *outcomes.readings]
+    rows = [*corpus.rows, *dresses]
+    readings = [*(row.reading for row in rows), *outcomes.readings]
     bar.update()
     bar.set_description(f"making the {config.encoder} encoder")
     encoder = make_encoder(config)
     feeds = encoder.feeder().feeds(readings)
     embeddings = embed(encoder, feeds)
     bar.update()
-    own = len(corpus.rows)
+    places = {row.id: place for place, row in enumerate(corpus.rows)}
+    own = np.array([places[row.id] for row in rows], dtype=np.int64)
+    folds = split(corpus.rows, config.folds, config.seed)[own]
+    labels = graded([row.tier for row in rows], config.tiers)
+    labels.weights[len(corpus.rows) :] = config.dress_weight
     examples = Examples(
         inputs=np.hstack([embeddings, np.stack([features(reading) for reading in readings])]),
-        labels=graded([row.tier for row in corpus.rows], config.tiers).and_then(outcomes.labels),
-        folds=np.concatenate([split(corpus.rows, config.folds, config.seed), outcomes.folds]),
-        families=np.concatenate([np.zeros(own, dtype=np.int64), outcomes.families]),
+        labels=labels.and_then(outcomes.labels),
+        folds=np.concatenate([folds, outcomes.folds]),
+        families=np.concatenate([np.zeros(len(rows), dtype=np.int64), outcomes.families]),
         tokens=token_rows(feeds, encoder.vocabulary()) if counts_tokens(config) else None,
     )
-    return _Material(corpus, outcomes, encoder, examples)
+    source_row = np.concatenate([own, np.full(len(outcomes.readings), -1, dtype=np.int64)])
+    return _Material(corpus, outcomes, encoder, examples, source_row)
 
 
 def counts_tokens(config: TrainingConfig) -> bool:
@@ -118,50 +163,87 @@ def counts_tokens(config: TrainingConfig) -> bool:
     return config.encoder == "static" and config.token_weight > 0.0
 
 
-def _fit(material: _Material, chosen: npt.NDArray[np.bool_], config: TrainingConfig) -> list[Head]:
-    """Fit on some rows, with folds of their own for choosing and calibrating."""
-    examples = material.examples.take(chosen)
-    rows = [row for row, wanted in zip(material.rows, chosen, strict=False) if wanted]
-    folds = np.concatenate([split(rows, config.folds, config.seed + 1), examples.folds[len(rows) :]])
+def _fit(material: _Material, chosen: Flags, config: TrainingConfig) -> list[Head]:
+    """Fit on some rows of the corpus, their dresses, and all outcome data but that of the folds left out."""
+    left_out = np.unique(material.folds[~chosen])
+    own = material.source_row >= 0
+    wanted = np.where(own, chosen[material.source_row], ~np.isin(material.examples.folds, left_out))
+    examples = material.examples.take(wanted)
+    rows = [row for row, taken in zip(material.rows, chosen, strict=True) if taken]
+    # Folds of their own, for choosing and calibrating; a row and its dresses stay together.
+    within = np.zeros(len(material.rows), dtype=np.int64)
+    within[chosen] = split(rows, config.folds, config.seed + 1)
+    source_row = material.source_row[wanted]
+    folds = np.where(source_row >= 0, within[source_row], examples.folds)
     embedded = examples.inputs.shape[1] - len(FEATURE_NAMES)
     return fit_heads(replace(examples, folds=folds), config, embedded)
 
 
-def _weigh_held_out(material: _Material, config: TrainingConfig, bar: Any) -> npt.NDArray[np.float64]:
-    """Return the sufficiencies of every row of the corpus [N, K] from exported artifacts without its fold."""
-    held_out = np.zeros((len(material.rows), len(config.tiers)))
+def _weigh_held_out(material: _Material, config: TrainingConfig, bar: Any) -> tuple[Numbers, Probes]:
+    """Return the sufficiencies of every row of the corpus [N, K] from exported artifacts without its fold.
+
+    Also what perturbations and attacks do to rows that these artifacts have not seen.
+    """
+    rows = material.rows
+    held_out, probes = np.zeros((len(rows), len(config.tiers))), Probes()
+    others = known_paraphrases(config, rows)
     for fold in range(config.folds):
         bar.set_description(f"fold {fold + 1} of {config.folds}")
-        outside = material.examples.folds == fold
+        outside = material.folds == fold
         heads = _fit(material, ~outside, config)
-        with tempfile.TemporaryDirectory() as folder:
-            artifact = _served(Path(folder, "fold"), material, heads, config)
-            readings = [row.reading for row, out in zip(material.rows, outside, strict=False) if out]
-            found = artifact.predict_readings(readings)
-        held_out[outside[: len(held_out)]] = [one.sufficiency for one in found]
+        unseen = [rows[place] for place in np.flatnonzero(outside)]
+        with _served(material, heads, config) as artifact:
+            found = artifact.predict_readings([row.reading for row in unseen])
+            held_out[outside] = [one.sufficiency for one in found]
+            probe(probes, artifact, unseen, others, config)
         bar.update()
-    return held_out
+    return held_out, probes
 
 
-def _served(
-    folder: Path, material: _Material, heads: Sequence[Head], config: TrainingConfig
-) -> TierClassifier:
+@contextmanager
+def _served(material: _Material, heads: Sequence[Head], config: TrainingConfig) -> Iterator[TierClassifier]:
     """Write a bare artifact and load it again, so that what is measured is what would be served."""
     facts: dict[str, Any] = {"training": {}, "metrics": {}, "created_by": created_by(config)}
-    return TierClassifier.load(write_artifact(folder, material.encoder, heads, config, facts, {}))
+    with tempfile.TemporaryDirectory() as folder:
+        yield TierClassifier.load(
+            write_artifact(Path(folder, "bare"), material.encoder, heads, config, facts, {})
+        )
 
 
-def _report(material: _Material, held_out: npt.NDArray[np.float64], config: TrainingConfig) -> dict[str, Any]:
+def _report(
+    material: _Material, heads: Sequence[Head], held_out: Numbers, probes: Probes, config: TrainingConfig
+) -> dict[str, Any]:
     rows = material.rows
-    return {
+    calibrations = dict(zip(config.tiers[:-1], (head.calibration for head in heads), strict=True))
+    found = {
         "version": config.version,
-        "tiers": list(config.tiers),
         "threshold": config.threshold,
         "feature_count": len(FEATURE_NAMES),
         "created_by": created_by(config),
-        **evaluate(rows, held_out, material.examples.folds[: len(rows)], config.tiers, config.threshold),
+        **evaluate(rows, held_out, material.folds, config.tiers, config.threshold, config.seed),
+        **probes.as_dict(config.seed),
+        "calibrations": {tier: one.kind for tier, one in calibrations.items()},
+        "calibration_losses": {tier: one.losses for tier, one in calibrations.items()},
         "held_out": held_out_rows(rows, held_out),
     }
+    if material.outcomes.readings:
+        found["left_out"] = _transfer(material, config)
+    if config.compare:
+        embedded = material.examples.inputs.shape[1] - len(FEATURE_NAMES)
+        plain = np.arange(len(material.examples.inputs)) < len(rows)
+        found["candidates"] = compare_candidates(material.examples.take(plain), config, embedded)
+    return found
+
+
+def _transfer(material: _Material, config: TrainingConfig) -> dict[str, Any]:
+    """Return what the corpus, and the other tasks, are worth on each task of the outcome data."""
+    plain = (np.arange(len(material.source_row)) < len(material.rows)) | (material.source_row < 0)
+    examples = material.examples.take(plain)
+    outcomes = material.outcomes
+    length = np.array([float(reading.request_chars) for reading in outcomes.readings])
+    found = outcome_rows(outcomes.scores, outcomes.families, outcomes.names, length, first=len(material.rows))
+    embedded = examples.inputs.shape[1] - len(FEATURE_NAMES)
+    return transfer(examples, len(material.rows), found, config, embedded)
 
 
 def _export(
@@ -173,10 +255,8 @@ def _export(
     chosen = np.zeros(len(material.examples.inputs), dtype=bool)
     chosen[: len(material.rows) : step] = True
     shown = material.examples.take(chosen)
-    with tempfile.TemporaryDirectory() as folder:
-        gap = prove_heads(
-            _served(Path(folder, "proof"), material, heads, config), heads, sample, shown.inputs, shown.tokens
-        )
+    with _served(material, heads, config) as artifact:
+        gap = prove_heads(artifact, heads, sample, shown.inputs, shown.tokens)
     cosine = prove_encoder(material.encoder, sample, config.encoder_source)
     facts = {
         "training": {
@@ -191,11 +271,10 @@ def _export(
         | {"sklearn_gap": float(f"{gap:.1e}"), "encoder_cosine": round(cosine, 4)},
         "created_by": report["created_by"],
     }
-    documents = {
-        REPORT: as_json(report),
-        CARD: model_card(material.corpus, report, material.encoder.facts, config.folds),
-    }
-    return write_artifact(config.output / config.version, material.encoder, heads, config, facts, documents)
+    written = documents(
+        material.corpus, material.folds, material.outcomes.facts, report, material.encoder.facts, config
+    )
+    return write_artifact(config.output / config.version, material.encoder, heads, config, facts, written)
 
 
 def _write(file: Path, found: dict[str, Any]) -> None:

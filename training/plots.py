@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -14,6 +15,8 @@ from training.curves import Curve
 
 # Colours that stay apart in grey and for the colour-blind (Okabe and Ito 2008).
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# A curve over thousands of rows looks the same with so many points.
+_POINTS = 150
 _STYLE: dict[Any, Any] = {"svg.hashsalt": "weighbridge", "svg.fonttype": "none"}
 
 
@@ -34,9 +37,10 @@ def cost_quality(curves: Mapping[str, Curve]) -> str:
     """Return the gap recovered against the share of strong calls, one line per router."""
     figure, axes = _axes("share of prompts sent to the stronger tier", "performance gap recovered")
     for place, (name, curve) in enumerate(curves.items()):
+        shown = np.unique(np.linspace(0, len(curve.recovered) - 1, _POINTS).astype(int))
         axes.plot(
-            curve.strong_share,
-            curve.recovered,
+            curve.strong_share[shown],
+            curve.recovered[shown],
             color=_COLOURS[place % len(_COLOURS)],
             label=f"{name} ({curve.area:.3f})",
             linewidth=2.2 if place == 0 else 1.2,

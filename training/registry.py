@@ -50,5 +50,7 @@ def _figures(report: Mapping[str, Any]) -> dict[str, float]:
     }
     figures |= {f"recall_{tier}": float(share) for tier, share in report["recall"].items()}
     for tier, head in report["heads"].items():
-        figures |= {f"{name}_{tier}": float(value) for name, value in head.items()}
+        figures |= {
+            f"{name}_{tier}": float(value) for name, value in head.items() if isinstance(value, int | float)
+        }
     return figures

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training.groups import above_length
+
 Table = list[list[str]]
 
 
 def as_terminal(report: Mapping[str, Any]) -> str:
     """Return the report as aligned lines; `report` is what `baselines.compare` returns, with more beside it.
 
-    Where they are there: "robustness" {kind: share} and "attacks" {"total", "direction", "family"}.
+    Where they are there: "robustness" {kind: share}, "attacks" {"total", "direction", "family"}, "candidates"
+    {name: {tier: figures}}, "by" {"language": {name: figures}}, "left_out" {task: areas}.
     """
-    parts = [f"{report['rows']:,} rows", _aligned(_figures(report)), _aligned(_heads(report))]
+    title = f"{report['rows']:,} rows, each weighed by an artifact that had not seen it"
+    parts = [title, _aligned(_figures(report)), _aligned(_heads(report))]
     parts += ["Classifier against each baseline (95 % intervals)", _aligned(_against(report))]
     parts += [part for title, table in _probes(report) for part in (title, _aligned(table))]
     return "\n\n".join(parts) + "\n"
@@ -33,7 +37,7 @@ def _figures(report: Mapping[str, Any]) -> Table:
     for name, found in report["table"].items():
         shares = [found["accuracy"], *(found["recall"][tier] for tier in tiers)]
         shares += [found["under_routed"], found["over_routed"], found["top_to_bottom"]]
-        rows.append([name, *(_percent(share) for share in shares)])
+        rows.append([name, *(percent(share) for share in shares)])
     return rows
 
 
@@ -43,7 +47,7 @@ def _heads(report: Mapping[str, Any]) -> Table:
         for name, found in report["table"].items():
             head = found["heads"][tier]
             numbers = [_number(head[key]) for key in ("brier", "ece", "area")]
-            rows.append([tier, name, *numbers, _percent(head["cpt50"]), _percent(head["cpt80"])])
+            rows.append([tier, name, *numbers, percent(head["cpt50"]), percent(head["cpt80"])])
     return rows
 
 
@@ -60,7 +64,7 @@ def _against(report: Mapping[str, Any]) -> Table:
 
 
 def _probes(report: Mapping[str, Any]) -> list[tuple[str, Table]]:
-    """Return the tables of robustness and of attacks, each where it was measured."""
+    """Return the tables of robustness, attacks, candidates and parts, each where it was measured."""
     found = []
     if report.get("robustness"):
         rows = [[kind, str(one["rows"]), _interval(one)] for kind, one in report["robustness"].items()]
@@ -70,10 +74,61 @@ def _probes(report: Mapping[str, Any]) -> list[tuple[str, Table]]:
         named = {"all": attacks["total"], **attacks["direction"], **attacks["family"]}
         rows = [[name, str(one["attacks"]), _interval(one)] for name, one in named.items()]
         found.append(("Attacks that move the tier their way", [["attack", "number", "succeeded"], *rows]))
+    if any(report.get("calibration_losses", {}).values()):
+        found.append(("Calibration: log loss on held-out scores (chosen: *)", _calibrations(report)))
+    if report.get("candidates"):
+        found.append(("Candidates for the heads, by the same folds", _candidates(report)))
+    if report.get("by", {}).get("language"):
+        found.append(("By language", _languages(report["by"]["language"])))
+    for name, areas in report.get("left_out", {}).items():
+        judged = {task: one for task, one in areas.items() if task != "all"}
+        title = (
+            f"Area recovered on {name}; with the task left out above length on {above_length(judged)} tasks"
+        )
+        found.append((title, _left_out(areas)))
     return found
 
 
-def _percent(share: float | None) -> str:
+def _calibrations(report: Mapping[str, Any]) -> Table:
+    losses = {tier: found for tier, found in report["calibration_losses"].items() if found}
+    kinds = list(next(iter(losses.values())))
+    rows = [
+        [tier, *(f"{found[kind]:.4f}{'*' if report['calibrations'][tier] == kind else ''}" for kind in kinds)]
+        for tier, found in losses.items()
+    ]
+    return [["head", *kinds], *rows]
+
+
+def _candidates(report: Mapping[str, Any]) -> Table:
+    tiers = report["tiers"][:-1]
+    head = [f"{figure} {tier}" for tier in tiers for figure in ("AUC", "log loss")]
+    rows = [
+        [name, *(_number(found[tier][key]) for tier in tiers for key in ("auc", "log_loss"))]
+        for name, found in report["candidates"].items()
+    ]
+    return [["candidate", *head], *rows]
+
+
+def _languages(by: Mapping[str, Any]) -> Table:
+    rows = [
+        [name, str(one["rows"]), *(percent(one[key]) for key in ("accuracy", "under_routed", "over_routed"))]
+        for name, one in sorted(by.items(), key=lambda item: -item[1]["rows"])
+    ]
+    return [["language", "rows", "accuracy", "under-routed", "over-routed"], *rows]
+
+
+def _left_out(areas: Mapping[str, Mapping[str, Any]]) -> Table:
+    names = [name for name in next(iter(areas.values())) if name != "rows"]
+    rows = [[task, str(one["rows"]), *(_number(one[name]) for name in names)] for task, one in areas.items()]
+    return [["task", "prompts", *(name.replace("_", " ") for name in names)], *rows]
+
+
+def percent(share: float | None) -> str:
+    """Return a share for a person.
+
+    >>> percent(0.123), percent(None)
+    ('12.3%', '-')
+    """
     return "-" if share is None else f"{share:.1%}"
 
 

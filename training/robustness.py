@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from classifier.reading import Prompt
-from training.intervals import ROUNDS, Interval, bootstrap_interval
+from training.intervals import ROUNDS, bootstrap_interval
 
 Classify = Callable[[Prompt], str]
 Perturbation = Callable[[str, random.Random], str]
@@ -146,36 +146,41 @@ def change_request(prompt: Prompt, change: Callable[[str], str]) -> Prompt:
     return messages
 
 
-def survival(
-    classify: Classify, prompts: Sequence[Prompt], kind: str, seed: int = 7, rounds: int = ROUNDS
-) -> dict[str, Any]:
-    """Return the share of prompts that keep their required tier, of those that the perturbation changes."""
+def perturbed_pairs(prompts: Sequence[Prompt], kind: str, seed: int = 7) -> list[tuple[Prompt, Prompt]]:
+    """Return (prompt, perturbed prompt) for those that the perturbation changes."""
     pairs = [(prompt, perturb(prompt, kind, seed)) for prompt in prompts]
-    return kept([pair for pair in pairs if pair[0] != pair[1]], classify, seed, rounds)
+    return [pair for pair in pairs if pair[0] != pair[1]]
 
 
-def kept(
-    pairs: Sequence[tuple[Prompt, Prompt]], classify: Classify, seed: int = 7, rounds: int = ROUNDS
-) -> dict[str, Any]:
-    """Return the share of pairs with one tier on both sides, with its interval; None without any pair."""
-    if not pairs:
+def kept(pairs: Sequence[tuple[Prompt, Prompt]], classify: Classify) -> list[bool]:
+    """Return, pair for pair, whether both sides have one required tier."""
+    return [classify(first) == classify(second) for first, second in pairs]
+
+
+def survival(same: Sequence[bool], seed: int = 7, rounds: int = ROUNDS) -> dict[str, Any]:
+    """Return the share that kept their tier, with its interval; None without any.
+
+    >>> survival([True, True])
+    {'rows': 2, 'value': 1.0, 'low': 1.0, 'high': 1.0}
+    """
+    if not same:
         return {"rows": 0, "value": None, "low": None, "high": None}
-    same = np.array([classify(first) == classify(second) for first, second in pairs])
-    found: Interval = bootstrap_interval(
-        lambda chosen: float(same[chosen].mean()), len(same), seed=seed, rounds=rounds
+    found = np.array(same)
+    interval = bootstrap_interval(
+        lambda chosen: float(found[chosen].mean()), len(found), seed=seed, rounds=rounds
     )
-    return {"rows": len(pairs), **found.as_dict()}
+    return {"rows": len(found), **interval.as_dict()}
 
 
-def paraphrase_pairs(file: Path, prompts: Mapping[str, Prompt]) -> list[tuple[Prompt, Prompt]]:
-    """Return (prompt, paraphrase) for each line {"id", "of", "prompt"} of a file; none without the file."""
+def paraphrases(file: Path, known: Collection[str]) -> list[tuple[str, str]]:
+    """Return (id of the prompt, paraphrase) for each line {"id", "of", "prompt"}; none without the file."""
     if not file.is_file():
         return []
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    unknown = [row["of"] for row in rows if row["of"] not in prompts]
+    unknown = [row["of"] for row in rows if row["of"] not in known]
     if unknown:
         raise ValueError(f"{file.name}: {unknown[0]!r} is no id of the corpus. Correct its 'of'.")
-    return [(prompts[row["of"]], row["prompt"]) for row in rows]
+    return [(row["of"], row["prompt"]) for row in rows]
 
 
 def _prose(text: str, kind: str, draw: random.Random) -> str:

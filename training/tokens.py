@@ -1,31 +1,57 @@
-"""Which tokens a prompt is made of, as one sparse row: what the heads weigh beside embedding and features."""
+"""Which tokens and pairs of tokens a prompt is made of: what the heads weigh beside embedding and features."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import csr_matrix
+import numpy.typing as npt
+from scipy.sparse import csr_matrix, hstack
 
 from classifier.encoder import Feed
 
+# Pairs of neighbours share this many weights, by a hash that the graph can compute too: a prime, so that the
+# remainders are spread evenly.
+PAIR_BUCKETS = 65_521
+PAIR_FIRST, PAIR_SECOND = 30_011, 7
+
+Places = npt.NDArray[np.int64]
+
 
 def token_rows(feeds: Sequence[Feed], vocabulary: int) -> csr_matrix:
-    """Return log(1 + count) of every token of every prompt, each row of length 1: sparse [N, vocabulary].
+    """Return a sparse row per prompt [N, vocabulary + PAIR_BUCKETS]: its tokens, then its pairs of tokens.
 
-    `feeds` are those of the static encoder, so that serving counts the same tokens.
+    Each half is log(1 + count), of length 1. `feeds` are those of the static encoder, so that serving counts
+    the same tokens.
+    """
+    ids = [np.asarray(feed["token_ids"], dtype=np.int64) for feed in feeds]
+    singles = counted(ids, vocabulary)
+    return hstack([singles, counted([pair_buckets(one) for one in ids], PAIR_BUCKETS)]).tocsr()
 
-    >>> feed = {"token_ids": np.array([2, 0, 2])}
-    >>> token_rows([feed], 3).toarray().round(2).tolist()
+
+def pair_buckets(ids: Places) -> Places:
+    """Return the bucket of each token with the one before it; the first has 0 before it.
+
+    >>> pair_buckets(np.array([5])).tolist()
+    [35]
+    """
+    before = np.concatenate([[0], ids[:-1]])
+    return np.asarray((before * PAIR_FIRST + ids * PAIR_SECOND) % PAIR_BUCKETS)
+
+
+def counted(found: Sequence[Places], columns: int) -> csr_matrix:
+    """Return log(1 + count) of every place of every row, each row of length 1: sparse [N, columns].
+
+    >>> counted([np.array([2, 0, 2])], 3).toarray().round(2).tolist()
     [[0.53, 0.0, 0.85]]
     """
     starts, places, values = [0], [], []
-    for feed in feeds:
-        found, counts = np.unique(feed["token_ids"], return_counts=True)
+    for row in found:
+        distinct, counts = np.unique(row, return_counts=True)
         loudness = np.log1p(counts)
-        places.append(found)
+        places.append(distinct)
         values.append(loudness / np.sqrt(np.sum(loudness**2)))
-        starts.append(starts[-1] + len(found))
+        starts.append(starts[-1] + len(distinct))
     return csr_matrix(
-        (np.concatenate(values), np.concatenate(places), np.array(starts)), shape=(len(feeds), vocabulary)
+        (np.concatenate(values), np.concatenate(places), np.array(starts)), shape=(len(found), columns)
     )

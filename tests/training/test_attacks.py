@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from training.attacks import ATTACKS, DOWN, UP, Attack, success_rate
+from training.attacks import ATTACKS, DOWN, UP, Attack, moved, success_rates
 
 TIERS = ("economy", "standard", "premium")
 
@@ -25,7 +25,7 @@ def test_only_a_move_in_the_wanted_direction_is_a_success():
         Attack("b", "claim", UP, lambda text: f"easy {text}"),
         Attack("c", "stuffing", UP, lambda text: f"{text} proof"),
     )
-    found = success_rate(classify, ["q", "r proof"], TIERS, attacks, rounds=50)
+    found = success_rates(moved(classify, ["q", "r proof"], TIERS, attacks), attacks, rounds=50)
     # of six pairs: a moves both prompts down, b moves none up, c moves the first up
     assert (found["total"]["pairs"], found["total"]["value"]) == (6, 0.5)
     assert found["family"]["claim"]["value"] == 0.5
@@ -34,7 +34,7 @@ def test_only_a_move_in_the_wanted_direction_is_a_success():
 
 
 def test_a_router_that_reads_no_words_cannot_be_talked_to():
-    found = success_rate(lambda _: "standard", ["a", "b"], TIERS, rounds=20)
+    found = success_rates(moved(lambda _: "standard", ["a", "b"], TIERS), rounds=20)
     assert found["total"] == {
         "attacks": len(ATTACKS), "pairs": 2 * len(ATTACKS), "value": 0.0, "low": 0.0, "high": 0.0,
     }  # fmt: skip

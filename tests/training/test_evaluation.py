@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from classifier.reading import read
+from training.baselines import reliability
 from training.dataset import Row
-from training.evaluation import as_text, calibration_error, evaluate, predicted_places, routing_figures
+from training.evaluation import evaluate, predicted_places, tier_figures
 
 TIERS = ("economy", "standard", "premium")
 
@@ -16,9 +17,13 @@ def row(place, tier, text="hi", traits=()):
 
 
 def test_under_and_over_routing_count_the_direction():
-    figures = routing_figures(np.array([0, 1, 2, 2]), np.array([1, 1, 1, 0]), TIERS)
+    rows = [row(place, tier) for place, tier in enumerate(("economy", "standard", "premium", "premium"))]
+    says = {"economy": [1.0, 1.0, 1.0], "standard": [0.0, 1.0, 1.0]}
+    held_out = np.array([says["standard"], says["standard"], says["standard"], says["economy"]])
+    figures = tier_figures(rows, held_out, TIERS, 0.5)
     assert (figures["accuracy"], figures["under_routed"], figures["over_routed"]) == (0.25, 0.5, 0.25)
-    assert figures["two_tiers_under"] == 0.25
+    assert figures["top_to_bottom"] == 0.5
+    assert evaluate(rows, held_out, np.array([0, 1, 0, 1]), TIERS, 0.5, rounds=9)["two_tiers_under"] == 0.25
     assert figures["recall"] == {"economy": 0.0, "standard": 1.0, "premium": 0.0}
 
 
@@ -29,8 +34,11 @@ def test_the_threshold_decides_what_a_sufficiency_stands_for():
 
 
 def test_a_promise_that_is_never_kept_is_the_largest_calibration_error():
-    assert calibration_error(np.ones(10), np.zeros(10, dtype=bool)) == 1.0
-    assert calibration_error(np.full(10, 0.3), np.arange(10) < 3) == pytest.approx(0.0)
+    rows = [row(place, "premium") for place in range(10)]
+    figures = tier_figures(rows, np.ones((10, 3)), TIERS, 0.5)
+    assert figures["heads"]["economy"]["ece"] == 1.0
+    kept = reliability(np.full(10, 0.3), np.arange(10) < 3)
+    assert kept == [{"rows": 10, "promised": 0.3, "happened": 0.3}]
 
 
 def test_perfect_predictions_score_perfectly_and_length_is_beside_them():
@@ -38,12 +46,12 @@ def test_perfect_predictions_score_perfectly_and_length_is_beside_them():
     held_out = np.array(
         [[[1.0, 1.0, 1.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]][place % 3] for place in range(30)]
     )
-    report = evaluate(rows, held_out, np.arange(30) // 3 % 3, TIERS, 0.5)
+    report = evaluate(rows, held_out, np.arange(30) // 3 % 3, TIERS, 0.5, rounds=20)
     assert report["accuracy"] == 1.0
-    assert report["heads"]["economy"] == {"brier": 0.0, "ece": 0.0, "auc": 1.0}
-    assert report["baselines"]["length"]["accuracy"] == 1.0
-    assert report["baselines"]["majority"]["accuracy"] == pytest.approx(1 / 3, abs=0.01)
-    assert "accuracy      100.0%" in as_text(report)
+    head = report["heads"]["economy"]
+    assert (head["brier"], head["ece"], head["auc"]) == (0.0, 0.0, 1.0)
+    assert report["table"]["prompt length"]["accuracy"] == 1.0
+    assert report["table"]["always premium"]["accuracy"] == pytest.approx(1 / 3, abs=0.01)
 
 
 def test_figures_are_also_given_by_trait():
@@ -52,11 +60,7 @@ def test_figures_are_also_given_by_trait():
         row(1, "standard"),
         row(2, "premium", traits=("go_on", "multi_turn")),
     ]
-    report = evaluate(rows, np.ones((3, 3)), np.array([0, 1, 2]), TIERS, 0.5)
-    assert report["by"]["trait"]["go_on"] == {
-        "rows": 2,
-        "accuracy": 0.5,
-        "under_routed": 0.5,
-        "over_routed": 0.0,
-    }
+    report = evaluate(rows, np.ones((3, 3)), np.array([0, 1, 2]), TIERS, 0.5, rounds=9)
+    part = report["by"]["trait"]["go_on"]
+    assert (part["rows"], part["accuracy"], part["under_routed"], part["over_routed"]) == (2, 0.5, 0.5, 0.0)
     assert report["by"]["language"]["en"]["rows"] == 3

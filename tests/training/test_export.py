@@ -10,7 +10,7 @@ from classifier.artifact import MANIFEST, load_manifest
 from classifier.features import FEATURE_NAMES, features
 from classifier.reading import read
 from classifier.tier_classifier import TierClassifier
-from training.calibration import Sigmoid
+from training.calibration import Calibration
 from training.embedding import embed, make_encoder
 from training.export import ExportRefused, write_artifact
 from training.fit import Examples, fit_heads, sufficiency
@@ -60,7 +60,7 @@ def test_the_graph_says_what_scikit_learn_says_for_any_number_of_tiers(config, t
 def test_heads_that_contradict_each_other_are_brought_in_order_the_safe_way(config, tmp_path):
     config, encoder, heads, readings, inputs = fitted(config, SCALES["five"])
     shifted = [
-        replace(head, calibration=Sigmoid(1.0, shift))
+        replace(head, calibration=Calibration(1.0, shift))
         for head, shift in zip(heads, (3, -3, 2, -1), strict=True)
     ]
     artifact = TierClassifier.load(write_artifact(tmp_path / "1", encoder, shifted, config, FACTS, {}))
@@ -74,7 +74,9 @@ def test_heads_that_contradict_each_other_are_brought_in_order_the_safe_way(conf
 def test_a_graph_that_says_something_else_is_refused(config, tmp_path):
     config, encoder, heads, readings, inputs = fitted(config, SCALES["three"])
     artifact = TierClassifier.load(write_artifact(tmp_path / "1", encoder, heads, config, FACTS, {}))
-    others = [replace(head, calibration=Sigmoid(1.0, 0.001 + head.calibration.intercept)) for head in heads]
+    others = [
+        replace(head, calibration=Calibration(1.0, 0.001 + head.calibration.intercept)) for head in heads
+    ]
     with pytest.raises(ExportRefused, match="differ from scikit-learn's by up to"):
         prove_heads(artifact, others, readings, *inputs)
 

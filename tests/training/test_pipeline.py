@@ -11,9 +11,10 @@ from classifier.artifact import MANIFEST, sha256
 from classifier.tier_classifier import TierClassifier
 from training.cli import train as command
 from training.dataset import load_corpus
+from training.documents import CARD
 from training.export import ExportRefused
 from training.gate import judge
-from training.pipeline import CARD, train
+from training.pipeline import train
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from training.attacks import success_rate
+from training.attacks import moved, success_rates
 from training.baselines import baselines, compare, routing
 from training.report_text import as_markdown, as_terminal
 from training.robustness import survival
@@ -20,8 +20,8 @@ def report():
     others = baselines(NEEDED, np.ones(60), ["any"] * 60, np.arange(60) // 3 % 4, TIERS, 0.5)
     return {
         **compare(NEEDED, routing(perfect, TIERS, 0.5), others, TIERS, rounds=50),
-        "robustness": {"typos": survival(lambda _: "economy", ["hello there"], "typos", rounds=20)},
-        "attacks": success_rate(lambda _: "economy", ["hello"], TIERS, rounds=20),
+        "robustness": {"typos": survival([True], rounds=20)},
+        "attacks": success_rates(moved(lambda _: "economy", ["hello"], TIERS), rounds=20),
     }
 
 

@@ -11,8 +11,9 @@ from training.robustness import (
     change_request,
     kept,
     options,
-    paraphrase_pairs,
+    paraphrases,
     perturb,
+    perturbed_pairs,
     survival,
     typos,
 )
@@ -50,7 +51,8 @@ def test_answers_swap_and_letters_stay_in_every_layout(layout):
 
 def test_a_prompt_without_options_is_not_counted():
     assert options(TEXT, random.Random(0)) == TEXT
-    assert survival(len, [TEXT], "options")["rows"] == 0
+    assert perturbed_pairs([TEXT], "options") == []
+    assert survival([])["value"] is None
 
 
 def test_of_a_conversation_only_the_last_user_message_changes():
@@ -71,17 +73,16 @@ def test_survival_is_the_share_that_keeps_its_tier():
     def classify(prompt):
         return "economy" if prompt in ("One.", "One", "Two.") else "premium"
 
-    found = survival(classify, ["One.", "Two."], "punctuation", rounds=50)
+    same = kept(perturbed_pairs(["One.", "Two."], "punctuation"), classify)
+    assert same == [True, False]
+    found = survival(same, rounds=50)
     assert (found["rows"], found["value"]) == (2, 0.5)
-    assert kept([("a", "b")], lambda _: "economy", rounds=50) == {
-        "rows": 1, "value": 1.0, "low": 1.0, "high": 1.0,
-    }  # fmt: skip
 
 
 def test_paraphrases_are_paired_by_id_and_an_unknown_one_is_named(tmp_path):
     file = tmp_path / "paraphrases.jsonl"
-    assert paraphrase_pairs(file, {}) == []
+    assert paraphrases(file, ()) == []
     file.write_text('{"id": "p1", "of": "a", "prompt": "other words"}\n')
-    assert paraphrase_pairs(file, {"a": "words"}) == [("words", "other words")]
+    assert paraphrases(file, {"a"}) == [("a", "other words")]
     with pytest.raises(ValueError, match="'a' is no id of the corpus"):
-        paraphrase_pairs(file, {})
+        paraphrases(file, ())

@@ -1,0 +1,95 @@
+"""Greetings and thanks around a request: what people write to be polite says nothing of the work they ask for.
+
+Only whole phrases at the very start and end go, and never all of a text: "thanks!" alone stays a request.
+"""
+
+from __future__ import annotations
+
+import re
+
+_NAME = r"(?:[ ,]+(?:there|all|team|everyone|again|assistant|friend|folks|sir|madam|[A-Z][a-zé]{1,14}))?"
+_GREETINGS = (
+    r"hi|hiya|hello|hey|yo|good (?:morning|afternoon|evening|day)|greetings|dear"
+    r"|hallo|guten (?:morgen|tag|abend)|moin|servus|bonjour|bonsoir|salut|hola|buen[oa]s(?: d[ií]as| tardes| noches)?"
+    r"|ciao|buongiorno|salve|ol[áa]|oi|bom dia|boa tarde|cze[śs][ćc]|dzie[ńn] dobry|merhaba|selam|hoi|goedemorgen|dag"
+    r"|привет|здравствуйте|добрый день|こんにちは|你好|您好|안녕하세요|नमस्ते|مرحبا"
+)
+_OPENERS = (
+    rf"(?:{_GREETINGS}){_NAME}\s*[,.!:;。！，،–—-]+",
+    r"i hope (?:you are|you're|this finds you|all is|you have|you had)[^.!?\n]{0,40}[.!]",
+    r"hope (?:you are|you're|this finds you|all is)[^.!?\n]{0,40}[.!]",
+    r"(?:i'?m )?(?:so |very )?sorry to (?:bother|disturb|trouble) you(?: again)?[^.!?\n]{0,20}[.,!:]",
+    r"(?:could|can|would|will) you (?:please |kindly |perhaps )?(?:help|assist) me"
+    r"(?: out)?(?: here)?(?: (?:with|on) (?:this|the following|something|a question))?(?:,? please)?\s*[?.:!]",
+    r"please,?(?: if you don'?t mind| if you can| help)?\s*[:,]",
+    r"(?:just )?(?:a )?quick (?:one|question)\s*[:,.–-]",
+    r"i(?: would|'d) (?:be (?:so |very )?grateful for|really appreciate|appreciate)(?: your| some| any)? help[^.:!\n]{0,20}[.:!]",
+    r"(?:many )?(?:thanks|thx|thank you)(?: so much| very much| a lot)? in advance\s*[.!,:]",
+)
+_CLOSERS = (
+    r"(?:many |big )?(?:thanks|thank you|thx|tia|cheers|ta)(?: again| so much| very much| a lot| a million| in advance| for your help)*",
+    r"(?:i )?(?:really |much |greatly )?appreciate (?:it|your help|the help|any help)",
+    r"(?:best|kind|warm)(?: regards| wishes)?(?:,? [A-Z][a-z]{1,14})?|regards(?:,? [A-Z][a-z]{1,14})?",
+    r"have a (?:nice|good|great|lovely) (?:day|evening|weekend|one)",
+    r"let me know|looking forward to your (?:answer|reply)",
+    r"danke(?: sch[öo]n| dir| ihnen)?|vielen dank|(?:viele |sch[öo]ne )?gr[üu](?:ß|ss)e",
+    r"merci(?: d'avance| beaucoup| bien)?|(?:muchas |mil )?gracias(?: de antemano)?|grazie(?: mille)?",
+    r"(?:muito )?obrigad[oa]|dzi[ęe]kuj[ęe]|te[şs]ekk[üu]rler|(?:alvast )?bedankt|спасибо(?: большое)?",
+    r"ありがとう(?:ございます)?|谢谢|多谢|감사합니다|धन्यवाद|شكرا",
+    r"[🙏🙂😊👍❤️]+",
+)
+_OPENING = re.compile(rf"(?:{'|'.join(_OPENERS)})", re.IGNORECASE)
+_CLOSING = re.compile(rf"(?<![^\s.!?,;。！？])(?:{'|'.join(_CLOSERS)})[\s.!,;:。！]*$", re.IGNORECASE)
+_CLOSING_CHARS = 60
+# Beginnings that every closing phrase has one of: looking for these first costs a tenth.
+_HINT = re.compile(
+    r"tha|thx|tia|cheers|\bta\b|apprec|regards|wishes|have a|let me|looking f|dank|gr[üu]|merci|gracias|grazie"
+    r"|obrigad|dzi|te[şs]ek|спасибо|ありがとう|谢|감사|धन्य|شكر|[🙏🙂😊👍❤️]"
+)
+_ROUNDS = 4
+_LEAST_CHARS = 4
+
+
+def without_courtesy(text: str) -> str:
+    """Return the text without the greetings before and the thanks after it.
+
+    >>> without_courtesy("Hi there, could you help me with this? Sort 3, 1, 2. Thank you so much!")
+    'Sort 3, 1, 2.'
+    >>> without_courtesy("Thanks!")
+    'Thanks!'
+    """
+    kept = text.strip()
+    for _ in range(_ROUNDS):
+        found = _OPENING.match(kept)
+        if found is None:
+            break
+        kept = kept[found.end() :].lstrip()
+    for _ in range(_ROUNDS):
+        if _HINT.search(kept[-_CLOSING_CHARS:].lower()) is None:
+            break
+        start = max(0, len(kept) - _CLOSING_CHARS)
+        found = _CLOSING.search(kept, start)
+        if found is None:
+            break
+        kept = kept[: found.start()].rstrip()
+    return kept if len(kept.strip()) >= _LEAST_CHARS else text
+
+
+def evenly_spaced(text: str) -> str:
+    """Return the text with single blanks within its lines, and none at their ends; indentation stays.
+
+    >>> evenly_spaced("a  b \\n\\n\\n\\n  c")
+    'a b\\n\\n  c'
+    """
+    if "  " in text or "\t" in text:
+        text = _BLANKS.sub(" ", text)
+    if " \n" in text:
+        text = _LINE_ENDS.sub("\n", text)
+    if "\n\n\n" in text:
+        text = _EMPTY_LINES.sub("\n\n", text)
+    return text
+
+
+_BLANKS = re.compile(r"(?<=\S)[ \t]{2,}|(?<=\S)\t")
+_LINE_ENDS = re.compile(r"[ \t]+\n")
+_EMPTY_LINES = re.compile(r"\n{3,}")

@@ -1,0 +1,92 @@
+"""What lies beside the graph in an artifact's folder: the report as JSON, text and pictures, and the card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from training.baselines import baselines, routing
+from training.card import model_card
+from training.config import TrainingConfig
+from training.curves import Curve, cost_quality_curve
+from training.curves import performance_from_labels as performance
+from training.dataset import Corpus
+from training.evaluation import Folds, as_json
+from training.plots import bars, cost_quality, grouped_bars, reliability_diagram
+from training.report_text import as_terminal
+
+REPORT = "report.json"
+REPORT_TEXT = "report.txt"
+CARD = "MODEL_CARD.md"
+
+
+def documents(
+    corpus: Corpus,
+    folds: Folds,
+    outcomes: Sequence[Mapping[str, Any]],
+    report: Mapping[str, Any],
+    encoder: Mapping[str, Any],
+    config: TrainingConfig,
+) -> dict[str, str]:
+    """Return every document by its file name; `outcomes` are the facts of the outcome data, source by source."""
+    return {
+        REPORT: as_json(report),
+        REPORT_TEXT: as_terminal(report),
+        CARD: model_card(corpus, outcomes, report, encoder, config),
+        **pictures(corpus, folds, report, config),
+    }
+
+
+def pictures(
+    corpus: Corpus, folds: Folds, report: Mapping[str, Any], config: TrainingConfig
+) -> dict[str, str]:
+    """Return the figures of a report as SVG, by file name."""
+    table = report["table"]
+    heads = {tier: head["reliability"] for tier, head in report["heads"].items()}
+    shares = {
+        name: {
+            **{f"recall {tier}": share for tier, share in found["recall"].items()},
+            "under-routed": found["under_routed"],
+            "over-routed": found["over_routed"],
+        }
+        for name, found in table.items()
+    }
+    found = {
+        "reliability.svg": reliability_diagram(heads),
+        "routing.svg": grouped_bars(shares, "the classifier beside its baselines"),
+        "robustness.svg": bars(report["robustness"], "share of prompts that keep their tier"),
+        "attacks.svg": bars(
+            {"all": report["attacks"]["total"], **report["attacks"]["family"]},
+            "share of attacks that succeed",
+        ),
+    }
+    for tier, curves in _curves(corpus, folds, report, config).items():
+        found[f"cost-quality-{tier}.svg"] = cost_quality(curves)
+    return found
+
+
+def _curves(
+    corpus: Corpus, folds: Folds, report: Mapping[str, Any], config: TrainingConfig
+) -> dict[str, dict[str, Curve]]:
+    """Return, per head, the curve of the classifier and of every baseline that ranks prompts."""
+    rows = corpus.rows
+    needed = np.array([list(config.tiers).index(row.tier) for row in rows])
+    length = np.array([float(row.reading.request_chars) for row in rows])
+    held_out = np.array([report["held_out"][row.id] for row in rows])
+    kinds = [row.kind for row in rows]
+    ranked = {
+        "classifier": routing(held_out, config.tiers, config.threshold),
+        **baselines(needed, length, kinds, folds, config.tiers, config.threshold, config.seed),
+    }
+    found: dict[str, dict[str, Curve]] = {}
+    for head, tier in enumerate(config.tiers[:-1]):
+        weak, strong = performance(needed, head)
+        if not weak.all():
+            found[tier] = {
+                name: cost_quality_curve(one.difficulty[:, head], weak, strong)
+                for name, one in ranked.items()
+                if not name.startswith("always")
+            }
+    return found
