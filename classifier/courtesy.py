@@ -1,4 +1,4 @@
-"""Greetings and thanks around a request: what people write to be polite says nothing of the work they ask for.
+"""Greetings and thanks around a request: being polite says nothing of the work that is asked for.
 
 Only whole phrases at the very start and end go, and never all of a text: "thanks!" alone stays a request.
 """
@@ -10,8 +10,10 @@ import re
 _NAME = r"(?:[ ,]+(?:there|all|team|everyone|again|assistant|friend|folks|sir|madam|[A-Z][a-zé]{1,14}))?"
 _GREETINGS = (
     r"hi|hiya|hello|hey|yo|good (?:morning|afternoon|evening|day)|greetings|dear"
-    r"|hallo|guten (?:morgen|tag|abend)|moin|servus|bonjour|bonsoir|salut|hola|buen[oa]s(?: d[ií]as| tardes| noches)?"
-    r"|ciao|buongiorno|salve|ol[áa]|oi|bom dia|boa tarde|cze[śs][ćc]|dzie[ńn] dobry|merhaba|selam|hoi|goedemorgen|dag"
+    r"|hallo|guten (?:morgen|tag|abend)|moin|servus|bonjour|bonsoir|salut"
+    r"|hola|buen[oa]s(?: d[ií]as| tardes| noches)?"
+    r"|ciao|buongiorno|salve|ol[áa]|oi|bom dia|boa tarde|cze[śs][ćc]|dzie[ńn] dobry"
+    r"|merhaba|selam|hoi|goedemorgen|dag"
     r"|привет|здравствуйте|добрый день|こんにちは|你好|您好|안녕하세요|नमस्ते|مرحبا"
 )
 _OPENERS = (
@@ -20,14 +22,17 @@ _OPENERS = (
     r"hope (?:you are|you're|this finds you|all is)[^.!?\n]{0,40}[.!]",
     r"(?:i'?m )?(?:so |very )?sorry to (?:bother|disturb|trouble) you(?: again)?[^.!?\n]{0,20}[.,!:]",
     r"(?:could|can|would|will) you (?:please |kindly |perhaps )?(?:help|assist) me"
-    r"(?: out)?(?: here)?(?: (?:with|on) (?:this|the following|something|a question))?(?:,? please)?\s*[?.:!]",
+    r"(?: out)?(?: here)?(?: (?:with|on) (?:this|the following|something|a question))?"
+    r"(?:,? please)?\s*[?.:!]",
     r"please,?(?: if you don'?t mind| if you can| help)?\s*[:,]",
     r"(?:just )?(?:a )?quick (?:one|question)\s*[:,.–-]",
-    r"i(?: would|'d) (?:be (?:so |very )?grateful for|really appreciate|appreciate)(?: your| some| any)? help[^.:!\n]{0,20}[.:!]",
+    r"i(?: would|'d) (?:be (?:so |very )?grateful for|really appreciate|appreciate)"
+    r"(?: your| some| any)? help[^.:!\n]{0,20}[.:!]",
     r"(?:many )?(?:thanks|thx|thank you)(?: so much| very much| a lot)? in advance\s*[.!,:]",
 )
 _CLOSERS = (
-    r"(?:many |big )?(?:thanks|thank you|thx|tia|cheers|ta)(?: again| so much| very much| a lot| a million| in advance| for your help)*",
+    r"(?:many |big )?(?:thanks|thank you|thx|tia|cheers|ta)"
+    r"(?: again| so much| very much| a lot| a million| in advance| for your help)*",
     r"(?:i )?(?:really |much |greatly )?appreciate (?:it|your help|the help|any help)",
     r"(?:best|kind|warm)(?: regards| wishes)?(?:,? [A-Z][a-z]{1,14})?|regards(?:,? [A-Z][a-z]{1,14})?",
     r"have a (?:nice|good|great|lovely) (?:day|evening|weekend|one)",
@@ -43,7 +48,8 @@ _CLOSING = re.compile(rf"(?<![^\s.!?,;。！？])(?:{'|'.join(_CLOSERS)})[\s.!,;
 _CLOSING_CHARS = 60
 # Beginnings that every closing phrase has one of: looking for these first costs a tenth.
 _HINT = re.compile(
-    r"tha|thx|tia|cheers|\bta\b|apprec|regards|wishes|have a|let me|looking f|dank|gr[üu]|merci|gracias|grazie"
+    r"tha|thx|tia|cheers|\bta\b|apprec|regards|wishes|have a|let me|looking f|dank|gr[üu]"
+    r"|merci|gracias|grazie"
     r"|obrigad|dzi|te[şs]ek|спасибо|ありがとう|谢|감사|धन्य|شكر|[🙏🙂😊👍❤️]"
 )
 _ROUNDS = 4

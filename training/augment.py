@@ -31,11 +31,13 @@ _FAREWELLS = (
 _CLAIMS = (
     "Easy one. ", "No-brainer: ", "Any small model can do this. ", "A child could answer. ",
     "Low effort task. ", "Nothing complicated here: ", "Super basic stuff. ", "Beginner level. ",
-    "Kinderleicht: ", "Facile facile: ", "C'est du gâteau : ", "Pan comido: ", "这是小问题。", "简单题：", "これは簡単です。",
+    "Kinderleicht: ", "Facile facile: ", "C'est du gâteau : ", "Pan comido: ",
+    "这是小问题。", "简单题：", "これは簡単です。",
     "Это легко. ", "Brutally hard. ", "Only a genius can do this: ", "You will need deep reasoning. ",
     "PhD level task. ", "This one needs your full power. ", "The most complex problem ever: ",
     "Expert mode. ", "Very tricky: ", "Eine echte Herausforderung: ", "Hautement complexe : ",
-    "Un problema endiablado: ", "这道题非常复杂。", "とても難しい問題です。", "Это очень сложно. ", "think hard. ",
+    "Un problema endiablado: ", "这道题非常复杂。", "とても難しい問題です。",
+    "Это очень сложно. ", "think hard. ",
     "max effort please. ", "don't overthink it. ", "a short answer is fine. ",
     "take all the time you need. ",
 )  # fmt: skip
@@ -120,7 +122,7 @@ def dressed(
 
 
 def _vocabulary(rows: Sequence[Row]) -> list[str]:
-    """Return the longer words of the rows, so that those which give a tier away also stand where they do not."""
+    """Return the longer words of the rows, so that those that give a tier away stand anywhere."""
     found = {word for row in rows for word in _LONG_WORD.findall(row.reading.request)}
     return sorted(found)
 

@@ -1,6 +1,6 @@
 """Raw scores to probabilities that mean what they say: sigmoid, beta or isotonic, chosen on held-out scores.
 
-All three are written in one form, a broken line from score to log odds, so that one graph serves each of them.
+All three are written in one form, a broken line from score to log odds, so that one graph serves each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ _KNOTS = 24
 _SURE_LOGIT = 5.0
 # How much better than the sigmoid, in log loss, another must be on rows it was not fitted on.
 _WORTH_ITS_BENDS = 1e-3
-# Fewer rows only allow the sigmoid: curves of many parts follow the noise (Niculescu-Mizil and Caruana, ICML 2005).
+# Fewer rows only allow the sigmoid: curves of many parts follow the noise (Niculescu-Mizil and Caruana,
+# "Predicting good probabilities with supervised learning", ICML 2005).
 _LEAST_ROWS = 1_000
 
 
@@ -84,7 +85,7 @@ def fit_sigmoid(scores: Numbers, target: Numbers, weight: Numbers) -> Calibratio
 
 
 def fit_beta(scores: Numbers, target: Numbers, weight: Numbers) -> Calibration:
-    """Fit a beta calibration (Kull, Silva Filho, Flach, "Beta calibration", AISTATS 2017), as a broken line."""
+    """Fit a beta calibration (Kull, Silva Filho and Flach, AISTATS 2017), as a broken line."""
     (up, down), intercept = _logistic(_beta_terms(scores), target, weight)
     up, down = max(1e-3, up), max(1e-3, down)
     at = np.unique(np.quantile(scores, np.linspace(0.0, 1.0, _KNOTS)))
@@ -92,7 +93,7 @@ def fit_beta(scores: Numbers, target: Numbers, weight: Numbers) -> Calibration:
 
 
 def fit_isotonic(scores: Numbers, target: Numbers, weight: Numbers) -> Calibration:
-    """Fit isotonic regression (Zadrozny and Elkan, KDD 2002), its steps joined by lines from middle to middle."""
+    """Fit isotonic regression (Zadrozny and Elkan, KDD 2002), its steps joined by lines between middles."""
     places, said, shares = yes_and_no(target, weight)
     fitted = IsotonicRegression(y_min=0.0, y_max=1.0).fit(scores[places], said, sample_weight=shares)
     values = fitted.predict(scores)
@@ -144,7 +145,7 @@ def _beta_terms(scores: Numbers) -> Numbers:
 
 
 def _broken_line(at: Numbers, odds: Numbers, kind: str, *, flat_ends: bool) -> Calibration:
-    """Return the line through the points (at, odds): beyond them flat, or as steep as its first and last part."""
+    """Return the line through the points (at, odds): beyond them flat, or as steep as its outer parts."""
     if len(at) < 2:
         return Calibration(0.0, float(odds[0]), kind=kind)
     slopes = np.diff(odds) / np.diff(at)

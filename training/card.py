@@ -82,9 +82,9 @@ kept whole). "Better" and "worse" are said only where the 95 % interval of the d
 """
 
 _MEANINGS = {
-    "economy": "follow a plain instruction on text that is in the prompt, recall what everybody knows, keep a format",
+    "economy": "follow a plain instruction on text in the prompt, recall what everybody knows, keep a format",
     "standard": "explain, combine and apply what is widely taught, hold a few requirements at once",
-    "premium": "reason over many dependent steps, find what is hidden, know a specialism, see that a question is wrong",
+    "premium": "reason over many dependent steps, find what is hidden, know a specialism, doubt the question",
 }
 _LICENCES = {"sentence-transformers/all-MiniLM-L6-v2": "Apache-2.0"}
 

@@ -56,9 +56,10 @@ class TrainingConfig:
     `encoder_source` is a sentence-transformers folder; None takes the packaged all-MiniLM-L6-v2.
     `embedding_weight` is how loudly the embedding speaks beside the features, before any fitting.
     `token_weight` is the same for the tokens themselves and their pairs; 0 leaves them out.
-    `trees` are tried on top of each linear head; 0 for none. `dresses` is in how many other dresses each row is met too (`training.augment`), `dress_weight` what each
-    of them counts.
-    `regularisation` are the values of C that cross-validation chooses from, per head.
+    `trees` are tried on top of each linear head; 0 for none. `dresses` is in how many other dresses each
+    row is met too (`training.augment`), `dress_weight` what each of them counts.
+    `regularisation` are the values of C that cross-validation chooses from, per head, over `inner_folds`;
+    `folds` are those that judge. `resamples` are drawn for each interval.
     """
 
     version: str = "2026.11.3"
@@ -78,6 +79,8 @@ class TrainingConfig:
     clip: float = 3.0
     regularisation: tuple[float, ...] = (8.0, 16.0)
     folds: int = 5
+    inner_folds: int = 3
+    resamples: int = 1_000
     trees: int = 120
     dresses: int = 1
     dress_weight: float = 0.3
@@ -173,6 +176,11 @@ def _problem(config: TrainingConfig) -> str | None:
         return f"threshold: {config.threshold} must lie between 0 and 1."
     if not config.regularisation or min(config.regularisation) <= 0.0:
         return f"regularisation: {config.regularisation} must be numbers above 0."
-    if config.folds < 2 or config.dimensions < 2 or config.sif <= 0.0 or config.clip <= 0.0:
-        return "folds and dimensions must be 2 or more; sif and clip above 0."
+    if (
+        min(config.folds, config.inner_folds) < 2
+        or config.dimensions < 2
+        or config.sif <= 0.0
+        or config.clip <= 0.0
+    ):
+        return "folds, inner_folds and dimensions must be 2 or more; sif and clip above 0."
     return None

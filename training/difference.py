@@ -12,7 +12,7 @@ from training.documents import REPORT
 
 
 def difference(folder: Path, models: Path) -> list[str]:
-    """Return lines that say how an artifact differs from the champion of a models folder; none without one."""
+    """Return lines that say how an artifact differs from the champion of a models folder, if it has one."""
     try:
         shipped_folder = champion_folder(models)
         shipped, made = load_manifest(shipped_folder), load_manifest(folder)
@@ -27,9 +27,9 @@ def difference(folder: Path, models: Path) -> list[str]:
         if mine != theirs:
             lines.append(f"  {name}: {mine}; {shipped.version}: {theirs}")
     for name in ("accuracy", "under_routed", "over_routed"):
-        mine, theirs = (one.get(name) for one in figures)
-        if mine is not None and theirs is not None and mine != theirs:
-            lines.append(f"  {name.replace('_', '-')}: {mine:.1%}; {shipped.version}: {theirs:.1%}")
+        ours, others = (one.get(name) for one in figures)
+        if ours is not None and others is not None and ours != others:
+            lines.append(f"  {name.replace('_', '-')}: {ours:.1%}; {shipped.version}: {others:.1%}")
     return lines
 
 

@@ -30,7 +30,7 @@ def documents(
     encoder: Mapping[str, Any],
     config: TrainingConfig,
 ) -> dict[str, str]:
-    """Return every document by its file name; `outcomes` are the facts of the outcome data, source by source."""
+    """Return every document by its file name; `outcomes` are the facts of each source of outcome data."""
     return {
         REPORT: as_json(report),
         REPORT_TEXT: as_terminal(report),

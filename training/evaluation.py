@@ -28,9 +28,9 @@ def evaluate(
     seed: int = 7,
     rounds: int = ROUNDS,
 ) -> dict[str, Any]:
-    """Return the figures of held-out sufficiencies [N, K]: beside every baseline, with intervals, and by part.
+    """Return the figures of held-out sufficiencies [N, K]: beside every baseline, with intervals, by part.
 
-    The classifier's own stand at the top; "table", "intervals" and "against" are those of `baselines.compare`.
+    The classifier's own stand at the top; "table", "intervals", "against" are those of `baselines.compare`.
     """
     needed = np.array([list(tiers).index(row.tier) for row in rows])
     length = np.array([float(row.reading.request_chars) for row in rows])

@@ -139,7 +139,7 @@ def _heads_graph(heads: Sequence[Head]) -> Any:
 
 
 def _tree_nodes(heads: Sequence[Head]) -> list[Any]:
-    """Return the trees of each head over inputs and linear score; a head without any keeps its linear score."""
+    """Return the trees of each head over inputs and linear score; one without any keeps its linear score."""
     names = [f"linear_{head}" for head in range(len(heads))]
     nodes = [helper.make_node("Split", ["scores"], names, axis=0)] if len(heads) > 1 else []
     names = names if len(heads) > 1 else ["scores"]

@@ -187,7 +187,7 @@ def _fitted(examples: Examples, head: int, pipeline: Pipeline, token_weight: flo
     others = np.setdiff1d(examples.families, [0])
     columns = np.hstack([scaled, _FREE * (examples.families[:, None] == others)])
     if examples.tokens is not None:
-        # A token that stands in no row would weigh nothing: the fit is the same without its column, and faster.
+        # A token of no row would weigh nothing: the fit is the same without its column, and faster.
         seen = np.flatnonzero(examples.tokens.getnnz(axis=0))
         columns = hstack([csr_matrix(columns), token_weight * examples.tokens[:, seen]]).tocsr()
     # A target between 0 and 1 is that much of a yes and the rest of a no.

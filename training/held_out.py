@@ -15,6 +15,7 @@ from classifier.tier_classifier import TierClassifier
 from training.attacks import moved, success_rates
 from training.config import TrainingConfig
 from training.dataset import Row
+from training.intervals import ROUNDS
 from training.robustness import KINDS, Classify, kept, paraphrases, perturbed_pairs, survival
 
 Numbers = npt.NDArray[np.float64]
@@ -32,11 +33,11 @@ class Probes:
     same: dict[str, list[bool]] = field(default_factory=dict)
     attacked: list[npt.NDArray[np.bool_]] = field(default_factory=list)
 
-    def as_dict(self, seed: int) -> dict[str, Any]:
+    def as_dict(self, seed: int, rounds: int = ROUNDS) -> dict[str, Any]:
         """Return the shares with their intervals: "robustness" by kind, and "attacks"."""
         return {
-            "robustness": {kind: survival(same, seed) for kind, same in self.same.items() if same},
-            "attacks": success_rates(np.concatenate(self.attacked), seed=seed),
+            "robustness": {kind: survival(same, seed, rounds) for kind, same in self.same.items() if same},
+            "attacks": success_rates(np.concatenate(self.attacked), seed=seed, rounds=rounds),
         }
 
 

@@ -103,13 +103,18 @@ def _resamples(rows: int, groups: Sequence[object] | None, seed: int, rounds: in
         return
     if len(groups) != rows:
         raise IntervalError(f"{len(groups)} groups for {rows} rows. Give one for each row.")
-    together = _rows_by_group(groups)
+    order, starts, sizes = _rows_by_group(groups)
     for _ in range(rounds):
-        yield np.concatenate([together[one] for one in draw.integers(0, len(together), len(together))])
+        drawn = draw.integers(0, len(starts), len(starts))
+        ends = np.cumsum(sizes[drawn])
+        # each row is its group's start, and its place within the group
+        within = np.arange(ends[-1]) - np.repeat(ends - sizes[drawn], sizes[drawn])
+        yield order[np.repeat(starts[drawn], sizes[drawn]) + within]
 
 
-def _rows_by_group(groups: Sequence[object]) -> list[Chosen]:
-    found: dict[object, list[int]] = {}
-    for place, group in enumerate(groups):
-        found.setdefault(group, []).append(place)
-    return [np.array(places, dtype=np.int64) for places in found.values()]
+def _rows_by_group(groups: Sequence[object]) -> tuple[Chosen, Chosen, Chosen]:
+    """Return the rows group by group, and where each group starts in them and how many it has."""
+    numbers: dict[object, int] = {}
+    of_row = np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
+    sizes = np.bincount(of_row)
+    return np.argsort(of_row, kind="stable"), np.cumsum(sizes) - sizes, sizes

@@ -80,7 +80,7 @@ def read_source(source: Source, config: TrainingConfig) -> Iterator[Outcome]:
 
 
 def _facts(source: Source, rows: int, refused: Mapping[int, str], *, pinned: bool) -> dict[str, object]:
-    """Return what the manifest says of a source; what was fetched from its home has no checksum to hold it to."""
+    """Return what the manifest says of a source; what was fetched from its home has no checksum."""
     facts: dict[str, object] = {
         "name": source.name,
         "licence": source.licence,

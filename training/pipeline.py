@@ -172,9 +172,9 @@ def _fit(material: _Material, chosen: Flags, config: TrainingConfig) -> list[Hea
     rows = [row for row, taken in zip(material.rows, chosen, strict=True) if taken]
     # Folds of their own, for choosing and calibrating; a row and its dresses stay together.
     within = np.zeros(len(material.rows), dtype=np.int64)
-    within[chosen] = split(rows, config.folds, config.seed + 1)
+    within[chosen] = split(rows, config.inner_folds, config.seed + 1)
     source_row = material.source_row[wanted]
-    folds = np.where(source_row >= 0, within[source_row], examples.folds)
+    folds = np.where(source_row >= 0, within[source_row], examples.folds % config.inner_folds)
     embedded = examples.inputs.shape[1] - len(FEATURE_NAMES)
     return fit_heads(replace(examples, folds=folds), config, embedded)
 
@@ -220,8 +220,10 @@ def _report(
         "threshold": config.threshold,
         "feature_count": len(FEATURE_NAMES),
         "created_by": created_by(config),
-        **evaluate(rows, held_out, material.folds, config.tiers, config.threshold, config.seed),
-        **probes.as_dict(config.seed),
+        **evaluate(
+            rows, held_out, material.folds, config.tiers, config.threshold, config.seed, config.resamples
+        ),
+        **probes.as_dict(config.seed, config.resamples),
         "calibrations": {tier: one.kind for tier, one in calibrations.items()},
         "calibration_losses": {tier: one.losses for tier, one in calibrations.items()},
         "held_out": held_out_rows(rows, held_out),

@@ -1,4 +1,4 @@
-"""Which tokens and pairs of tokens a prompt is made of: what the heads weigh beside embedding and features."""
+"""Which tokens and pairs of tokens a prompt is made of: what heads weigh beside embedding and features."""
 
 from __future__ import annotations
 

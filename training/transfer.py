@@ -69,7 +69,7 @@ def outcome_rows(
     length: Numbers,
     first: int,
 ) -> dict[str, OutcomeRows]:
-    """Return, per source with a pair, the rows that both models of the pair answered; `first` is their place."""
+    """Return, per source with a pair, the rows that both its models answered; `first` is where rows begin."""
     found = {}
     for source, (weak, strong) in OUTCOME_PAIRS.items():
         chosen = [
@@ -98,7 +98,7 @@ def _difficulty(
 def _with_corpus(
     areas: dict[str, dict[str, Any]], rows: OutcomeRows, by_corpus: Numbers, folds: Places
 ) -> dict[str, dict[str, Any]]:
-    """Return the areas with those of the corpus alone beside them, and all tasks in one ranking at the end."""
+    """Return the areas with those of the corpus alone beside them, and all tasks in one ranking last."""
     tasks = np.array(rows.tasks, dtype=object)
     for task, found in areas.items():
         inside = tasks == task

@@ -1,6 +1,6 @@
 """Boosted trees on top of a linear head: what bends and meets in ways that a sum of weights cannot say.
 
-They see the embedding, the features and the linear head's own score, which knows the tokens (stacking: Wolpert,
+They see the embedding, the features and the linear head's own score, which knows the tokens (Wolpert,
 "Stacked generalization", 1992). Written as ONNX's tree ensemble, node for node.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import helper
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from training.calibration import yes_and_no
 
@@ -30,7 +31,7 @@ def with_score(inputs: Matrix, scores: Numbers) -> Matrix:
 
 
 def fit_trees(columns: Matrix, target: Numbers, weight: Numbers, trees: int, seed: int) -> Any:
-    """Fit so many trees; targets may lie between 0 and 1. Each tree sees a third of the columns at a split."""
+    """Fit so many trees; targets may lie between 0 and 1. Each split sees a third of the columns."""
     places, said, shares = yes_and_no(target, weight)
     model = HistGradientBoostingClassifier(
         learning_rate=_LEARNING_RATE,
@@ -42,7 +43,8 @@ def fit_trees(columns: Matrix, target: Numbers, weight: Numbers, trees: int, see
         early_stopping=False,
         random_state=seed,
     )
-    return model.fit(columns[places], said, sample_weight=shares)
+    with threadpool_limits(1):
+        return model.fit(columns[places], said, sample_weight=shares)
 
 
 def tree_node(model: Any, inputs: str, output: str) -> Any:

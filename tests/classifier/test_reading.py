@@ -161,4 +161,4 @@ def test_a_wrong_shape_is_refused_with_its_place(prompt, said):
 
 def test_odd_but_valid_messages_are_read():
     odd = [{"role": "user"}, user(None), user([]), user(["plain"]), assistant(None, tool_calls=[None, {}, 3])]
-    assert read(odd) == Reading(request="\n\n\nplain", request_chars=8, turns=1)
+    assert read(odd) == Reading(request="plain", request_chars=8, turns=1)

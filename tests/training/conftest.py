@@ -77,6 +77,8 @@ def config(corpus_folder, tiny_model, tmp_path_factory) -> TrainingConfig:
         dimensions=16,
         regularisation=(1.0, 4.0),
         folds=3,
+        trees=6,
+        resamples=40,
     )
 
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from classifier.artifact import MANIFEST, sha256
+from classifier.artifact import MANIFEST, bundled_models, sha256
 from classifier.tier_classifier import TierClassifier
 from training.cli import train as command
 from training.dataset import load_corpus
+from training.difference import difference
 from training.documents import CARD
 from training.export import ExportRefused
 from training.gate import judge
@@ -85,6 +86,31 @@ def test_no_prompt_text_and_no_machine_path_enters_the_artifact(trained, rows, c
         assert str(config.corpus.parent) not in text
 
 
+def test_the_report_has_pictures_and_a_text_that_names_every_baseline(trained):
+    names = {file.name for file in trained.folder.iterdir()}
+    assert {
+        "reliability.svg", "routing.svg", "robustness.svg", "attacks.svg", "cost-quality-economy.svg",
+        "cost-quality-standard.svg",
+    } <= names  # fmt: skip
+    for baseline in ("random", "prompt length", "task table", "always economy", "always premium"):
+        assert baseline in trained.text
+    assert "<svg" in (trained.folder / "reliability.svg").read_text()
+
+
+def test_perturbations_and_attacks_are_measured_on_rows_that_the_artifact_had_not_seen(trained):
+    robustness, attacks = trained.report["robustness"], trained.report["attacks"]
+    assert {"typos", "case", "whitespace", "polite"} <= robustness.keys()
+    assert all(0.0 <= one["low"] <= one["value"] <= one["high"] <= 1.0 for one in robustness.values())
+    assert attacks["total"]["pairs"] > 1_000
+
+
+def test_what_is_made_says_how_it_differs_from_what_ships(trained, config, tmp_path):
+    lines = difference(trained.folder, bundled_models())
+    assert "which ships" in lines[0]
+    assert any("rows of the corpus alone" in line for line in lines)
+    assert difference(trained.folder, tmp_path) == []
+
+
 def test_the_verdict_stands_beside_the_artifact(trained, config):
     verdict = json.loads((config.output / "1.0.verdict.json").read_text())
     assert verdict == trained.verdict.as_dict()
@@ -137,7 +163,7 @@ def test_the_command_prints_the_figures_and_the_verdict(elsewhere, tmp_path):
     settings.write_text(f'folds = 3\ndimensions = 16\nregularisation = [1.0]\ncache = "{elsewhere.cache}"\n')
     result = CliRunner().invoke(command, ["--config", str(settings), *options(elsewhere)])
     assert result.exit_code == 0, result.output
-    assert "accuracy" in result.output and "baseline length" in result.output and "verdict:" in result.output
+    assert "accuracy" in result.output and "prompt length" in result.output and "verdict:" in result.output
     assert f"artifact: {elsewhere.output / '1.0'}" in result.output
 
 
