@@ -21,6 +21,9 @@ from classifier.word_ids import WordIds
 # and says little beside a request that stands on its own.
 CONTEXT_TOKENS = 24
 
+# Never as much as a token of the request, so that what weighs 1 is the request's own.
+_CONTEXT_WEIGHT = 0.99
+
 # The first and last tokens of a request weigh 1 each, all of those between as much as so many together: what
 # is asked stands at the edges, and a long document between them should not drown it.
 EDGE_TOKENS = 30
@@ -72,7 +75,7 @@ class StaticEncoder:
         if middle > MIDDLE_TOKENS:
             weights[EDGE_TOKENS : EDGE_TOKENS + middle] = MIDDLE_TOKENS / middle
         if context:
-            weights[len(request) :] = min(1.0, CONTEXT_TOKENS / len(context))
+            weights[len(request) :] = min(_CONTEXT_WEIGHT, CONTEXT_TOKENS / len(context))
         return {"token_ids": np.array(ids, dtype=np.int64), "token_weights": weights}
 
 

@@ -38,10 +38,11 @@ def merged_graph(encoder: MadeEncoder, heads: Sequence[Head]) -> Any:
         encoder.graph(), _heads_graph(heads), io_map=[("embedding", "encoded")], outputs=["sufficiency"]
     )
     if heads[0].words is not None:
-        # Both halves look at the same tokens; the merge takes the second for an input of its own.
-        model.graph.input.remove(next(one for one in model.graph.input if one.name == "counted_ids"))
-        for node in model.graph.node:
-            node.input[:] = ["token_ids" if name == "counted_ids" else name for name in node.input]
+        # Both halves look at the same tokens; the merge takes the second's for inputs of their own.
+        for twin, name in (("all_ids", "token_ids"), ("counted_weights", "token_weights")):
+            model.graph.input.remove(next(one for one in model.graph.input if one.name == twin))
+            for node in model.graph.node:
+                node.input[:] = [name if given == twin else given for given in node.input]
     # The merge hides the embedding, which serving hands on.
     dimensions = heads[0].pipeline.n_features_in_ - len(FEATURE_NAMES)
     model.graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [dimensions]))
@@ -131,7 +132,8 @@ def _heads_graph(heads: Sequence[Head]) -> Any:
         helper.make_tensor_value_info("features", TensorProto.FLOAT, [len(FEATURE_NAMES)]),
     ]
     if counts:
-        inputs.append(helper.make_tensor_value_info("counted_ids", TensorProto.INT64, ["tokens"]))
+        inputs.append(helper.make_tensor_value_info("all_ids", TensorProto.INT64, ["tokens"]))
+        inputs.append(helper.make_tensor_value_info("counted_weights", TensorProto.FLOAT, ["tokens"]))
     outputs = [helper.make_tensor_value_info("sufficiency", TensorProto.FLOAT, [len(heads) + 1])]
     graph = helper.make_graph(nodes, "heads", inputs, outputs, _constants(heads))
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, _ML_OPSET)]
@@ -162,6 +164,9 @@ def _tree_nodes(heads: Sequence[Head]) -> list[Any]:
 def _token_nodes() -> list[Any]:
     """Return what `training.tokens.token_rows` does, times the weights of the tokens and of the pairs."""
     return [
+        helper.make_node("GreaterOrEqual", ["counted_weights", "one"], ["own"]),
+        helper.make_node("Compress", ["all_ids", "own"], ["own_ids"], axis=0),
+        helper.make_node("Concat", ["start", "own_ids"], ["counted_ids"], axis=0),
         helper.make_node("Slice", ["counted_ids", "nought", "but_last", "nought"], ["but_the_last"]),
         helper.make_node("Concat", ["start", "but_the_last"], ["before"], axis=0),
         helper.make_node("Mul", ["before", "pair_first"], ["before_spread"]),

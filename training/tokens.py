@@ -22,11 +22,21 @@ def token_rows(feeds: Sequence[Feed], vocabulary: int) -> csr_matrix:
     """Return a sparse row per prompt [N, vocabulary + PAIR_BUCKETS]: its tokens, then its pairs of tokens.
 
     Each half is log(1 + count), of length 1. `feeds` are those of the static encoder, so that serving counts
-    the same tokens.
+    the same tokens: those that weigh 1 there, which are the request's own, at its edges where it is long.
     """
-    ids = [np.asarray(feed["token_ids"], dtype=np.int64) for feed in feeds]
+    ids = [own_tokens(feed) for feed in feeds]
     singles = counted(ids, vocabulary)
     return hstack([singles, counted([pair_buckets(one) for one in ids], PAIR_BUCKETS)]).tocsr()
+
+
+def own_tokens(feed: Feed) -> Places:
+    """Return 0, so that no prompt is without any, and then the tokens that weigh 1.
+
+    >>> own_tokens({"token_ids": np.array([7, 8]), "token_weights": np.array([1.0, 0.4])}).tolist()
+    [0, 7]
+    """
+    kept = np.asarray(feed["token_ids"])[np.asarray(feed["token_weights"]) >= 1.0]
+    return np.concatenate([[0], kept]).astype(np.int64)
 
 
 def pair_buckets(ids: Places) -> Places:
