@@ -35,7 +35,8 @@ def own_tokens(feed: Feed) -> Places:
     >>> own_tokens({"token_ids": np.array([7, 8]), "token_weights": np.array([1.0, 0.4])}).tolist()
     [0, 7]
     """
-    kept = np.asarray(feed["token_ids"])[np.asarray(feed["token_weights"]) >= 1.0]
+    weights = np.asarray(feed["token_weights"], dtype=np.float32)
+    kept = np.asarray(feed["token_ids"])[weights >= 1.0]
     return np.concatenate([[0], kept]).astype(np.int64)
 
 
