@@ -97,19 +97,7 @@ def _weighing(
     choices: int = 1,
     log_text: bool,
 ) -> Weighing:
-    texts: list[str] = []
-    needs: set[str] = set()
-    attachments = 0
-    unmeasured: int | None = 0
-    for part, need in _parts(messages):
-        texts.append(part)
-        if need is not None:
-            needs.add(need)
-            attachments += 1
-            if need != "vision" or unmeasured is None:
-                unmeasured = None
-            else:
-                unmeasured += _MOST_TOKENS_PER_IMAGE - _TOKENS_PER_ATTACHMENT
+    texts, needs, attachments, unmeasured = _contents(messages)
     if prompt.get("tools"):
         needs.add("tools")
         if parallel_tools:
@@ -144,6 +132,27 @@ def _weighing(
         unmeasured_tokens=unmeasured,
         logged_text=msgspec.json.encode(prompt["messages"]).decode() if log_text else None,
     )
+
+
+def _contents(messages: list[Message]) -> tuple[list[str], set[str], int, int | None]:
+    """Return texts, what it takes to read them, attachments, and tokens that they may have beyond the count.
+
+    The last is None where one of them is no image: nobody can say how many tokens it has.
+    """
+    texts: list[str] = []
+    needs: set[str] = set()
+    attachments = 0
+    unmeasured: int | None = 0
+    for part, need in _parts(messages):
+        texts.append(part)
+        if need is not None:
+            needs.add(need)
+            attachments += 1
+            if need != "vision" or unmeasured is None:
+                unmeasured = None
+            else:
+                unmeasured += _MOST_TOKENS_PER_IMAGE - _TOKENS_PER_ATTACHMENT
+    return texts, needs, attachments, unmeasured
 
 
 def _described(prompt: Mapping[str, Any], messages: list[Message]) -> Iterator[str]:
