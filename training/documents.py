@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from training.baselines import baselines, routing
 from training.card import model_card
 from training.config import TrainingConfig
 from training.curves import Curve, cost_quality_curve
 from training.curves import performance_from_labels as performance
 from training.dataset import Corpus
-from training.evaluation import Folds, as_json
+from training.evaluation import Folds, as_json, routings
 from training.plots import bars, cost_quality, grouped_bars, reliability_diagram
 from training.report_text import as_terminal
 
@@ -71,15 +70,9 @@ def _curves(
     corpus: Corpus, folds: Folds, report: Mapping[str, Any], config: TrainingConfig
 ) -> dict[str, dict[str, Curve]]:
     """Return, per head, the curve of the classifier and of every baseline that ranks prompts."""
-    rows = corpus.rows
-    needed = np.array([list(config.tiers).index(row.tier) for row in rows])
-    length = np.array([float(row.reading.request_chars) for row in rows])
-    held_out = np.array([report["held_out"][row.id] for row in rows])
-    kinds = [row.kind for row in rows]
-    ranked = {
-        "classifier": routing(held_out, config.tiers, config.threshold),
-        **baselines(needed, length, kinds, folds, config.tiers, config.threshold, config.seed),
-    }
+    held_out = np.array([report["held_out"][row.id] for row in corpus.rows])
+    needed, ours, others = routings(corpus.rows, held_out, folds, config.tiers, config.threshold, config.seed)
+    ranked = {"classifier": ours, **others}
     found: dict[str, dict[str, Curve]] = {}
     for head, tier in enumerate(config.tiers[:-1]):
         weak, strong = performance(needed, head)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from classifier.tiers import required_tier
-from training.baselines import baselines, compare, figures, routing
+from training.baselines import Routing, baselines, compare, figures, routing
+from training.curves import Places
 from training.dataset import Row
 from training.groups import by_group
 from training.intervals import ROUNDS
@@ -32,10 +32,7 @@ def evaluate(
 
     The classifier's own stand at the top; "table", "intervals", "against" are those of `baselines.compare`.
     """
-    needed = np.array([list(tiers).index(row.tier) for row in rows])
-    length = np.array([float(row.reading.request_chars) for row in rows])
-    ours = routing(held_out, tiers, threshold)
-    others = baselines(needed, length, [row.kind for row in rows], folds, tiers, threshold, seed)
+    needed, ours, others = routings(rows, held_out, folds, tiers, threshold, seed)
     found = compare(needed, ours, others, tiers, [row.group for row in rows], seed, rounds)
     parts = {name: _values(rows, name) for name in ("language", "domain", "kind", "trait")}
     return {
@@ -46,9 +43,14 @@ def evaluate(
     }
 
 
-def predicted_places(held_out: Numbers, tiers: Sequence[str], threshold: float) -> npt.NDArray[np.int64]:
-    """Return the place of the required tier that each sufficiency stands for."""
-    return np.array([list(tiers).index(required_tier(row.tolist(), tiers, threshold)) for row in held_out])
+def routings(
+    rows: Sequence[Row], held_out: Numbers, folds: Folds, tiers: Sequence[str], threshold: float, seed: int
+) -> tuple[Places, Routing, dict[str, Routing]]:
+    """Return the places of the required tiers [N], the classifier's routing, and every baseline's by name."""
+    needed = np.array([list(tiers).index(row.tier) for row in rows])
+    length = np.array([float(row.reading.request_chars) for row in rows])
+    others = baselines(needed, length, [row.kind for row in rows], folds, tiers, threshold, seed)
+    return needed, routing(held_out, tiers, threshold), others
 
 
 def tier_figures(

@@ -47,7 +47,7 @@ def left_out(
         inside = names == group
         unseen = fit(places[~inside])(places[inside]) if not inside.all() else None
         rankings = {"left_out": unseen, "length": words[inside], "in_domain": in_domain[inside]}
-        areas = {name: _area(rank, weak[inside], strong[inside]) for name, rank in rankings.items()}
+        areas = {name: area_of(rank, weak[inside], strong[inside]) for name, rank in rankings.items()}
         found[group] = {"rows": int(inside.sum()), **areas}
     return found
 
@@ -62,7 +62,8 @@ def above_length(found: dict[str, dict[str, Any]]) -> str:
     return f"{sum(one['left_out'] > one['length'] for one in judged)} of {len(judged)}"
 
 
-def _area(difficulty: Numbers | None, weak: Numbers, strong: Numbers) -> float | None:
+def area_of(difficulty: Numbers | None, weak: Numbers, strong: Numbers) -> float | None:
+    """Return the area recovered; None without a ranking, and where the strong model gains nothing."""
     if difficulty is None:
         return None
     try:

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from training.config import OUTCOME_PAIRS, TrainingConfig
-from training.curves import CurveError, Numbers, Places, area_recovered
+from training.curves import Numbers, Places
 from training.fit import Examples, fit_order
-from training.groups import Predict, left_out
+from training.groups import Predict, area_of, left_out
 from training.labeling import Labels
 
 _C = 6.0
@@ -102,10 +102,10 @@ def _with_corpus(
     tasks = np.array(rows.tasks, dtype=object)
     for task, found in areas.items():
         inside = tasks == task
-        found["corpus"] = _area(by_corpus[inside], rows.weak[inside], rows.strong[inside])
+        found["corpus"] = area_of(by_corpus[inside], rows.weak[inside], rows.strong[inside])
         found["task_table"] = 0.5
     ranked = {"length": rows.length, "corpus": by_corpus, "task_table": _task_table(rows, folds)}
-    pooled = {name: _area(rank, rows.weak, rows.strong) for name, rank in ranked.items()}
+    pooled = {name: area_of(rank, rows.weak, rows.strong) for name, rank in ranked.items()}
     none = {"left_out": None, "in_domain": None}
     return {**dict(sorted(areas.items())), "all": {"rows": len(tasks), **none, **pooled}}
 
@@ -120,10 +120,3 @@ def _task_table(rows: OutcomeRows, folds: Places) -> Numbers:
             seen = gain[there & (folds != fold)]
             found[there & (folds == fold)] = seen.mean() if len(seen) else 0.0
     return found
-
-
-def _area(difficulty: Numbers, weak: Numbers, strong: Numbers) -> float | None:
-    try:
-        return round(area_recovered(difficulty, weak, strong), 4)
-    except CurveError:
-        return None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
-from serving.errors import ConfigurationError
+from serving.settings.kept import read_kept, write_kept
 
 SCHEMA = "weighbridge.capabilities/1"
 
@@ -49,32 +47,12 @@ def address(adapter: str, base_url: str, model: str) -> str:
 
 def read(path: Path) -> Matrix:
     """Return the matrix of a file, empty where there is none; raise ConfigurationError for anything else."""
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Matrix)
-    except FileNotFoundError:
-        return Matrix()
-    except (OSError, msgspec.DecodeError) as error:
-        raise ConfigurationError(
-            f"catalog.verified: {str(path)!r} cannot be read: {error}. Delete it and run: weighbridge verify"
-        ) from None
-    if found.schema != SCHEMA:
-        raise ConfigurationError(
-            f"catalog.verified: {str(path)!r} has schema {found.schema!r}, known here is {SCHEMA!r}. "
-            "Delete it and run: weighbridge verify"
-        )
-    return found
+    return read_kept(path, Matrix, "catalog.verified", "weighbridge verify")
 
 
 def write(path: Path, found: Mapping[str, Verified]) -> None:
     """Put findings over those of the same deployments in the file; nobody ever sees half of it."""
-    merged = Matrix(deployments=read(path).deployments | dict(found))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(merged), indent=1) + b"\n")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_kept(path, Matrix(deployments=read(path).deployments | dict(found)))
 
 
 def capabilities(declared: frozenset[str], found: Verified | None, known: frozenset[str]) -> frozenset[str]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from serving.errors import ConfigurationError
+from serving.settings.kept import read_kept, unusable, write_kept
 from serving.settings.matrix import address
 
 SCHEMA = "weighbridge.prices/1"
+_SETTING, _MADE_BY = "catalog.prices", "weighbridge catalog sync"
 
 # The figures of a row that a price table knows, in the order in which they are told.
 FIGURES = (
@@ -47,30 +46,18 @@ class Pins(Struct, frozen=True):
 
 def read(path: Path) -> Pins:
     """Return the pins of a file, none where there is no file; raise ConfigurationError for anything else."""
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Pins)
-    except FileNotFoundError:
-        return Pins()
-    except (OSError, msgspec.DecodeError) as error:
-        raise _unusable(path, f"cannot be read: {error}") from None
-    if found.schema != SCHEMA:
-        raise _unusable(path, f"has schema {found.schema!r}, known here is {SCHEMA!r}")
+    found = read_kept(path, Pins, _SETTING, _MADE_BY)
     for name, pin in found.deployments.items():
         for key, value in pin.now.items():
             if key not in FIGURES or not value.is_finite() or value < 0:
-                raise _unusable(path, f"pins {name!r}, {key} = {value}, which no row can hold")
+                why = f"pins {name!r}, {key} = {value}, which no row can hold"
+                raise unusable(path, why, _SETTING, _MADE_BY)
     return found
 
 
 def write(path: Path, pins: Pins) -> None:
     """Put pins into the file; nobody ever sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(pins), indent=1) + b"\n")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_kept(path, pins)
 
 
 def figures_of(row: Any) -> dict[str, Decimal | None]:
@@ -92,9 +79,3 @@ def is_stale(row: Any, pin: Pin) -> bool:
     here = address(row.adapter, row.base_url, row.model or row.name)
     now = figures_of(row)
     return pin.address != here or any(now[name] != value for name, value in pin.was.items())
-
-
-def _unusable(path: Path, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"catalog.prices: {str(path)!r} {why}. Delete it and run: weighbridge catalog sync"
-    )

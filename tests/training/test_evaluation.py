@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from classifier.reading import read
-from training.baselines import reliability
+from training.baselines import reliability, routing
 from training.dataset import Row
-from training.evaluation import evaluate, predicted_places, tier_figures
+from training.evaluation import evaluate, tier_figures
 
 TIERS = ("economy", "standard", "premium")
 
@@ -29,8 +29,8 @@ def test_under_and_over_routing_count_the_direction():
 
 def test_the_threshold_decides_what_a_sufficiency_stands_for():
     held_out = np.array([[0.6, 0.95, 1.0]])
-    assert predicted_places(held_out, TIERS, 0.5).tolist() == [0]
-    assert predicted_places(held_out, TIERS, 0.9).tolist() == [1]
+    assert routing(held_out, TIERS, 0.5).places.tolist() == [0]
+    assert routing(held_out, TIERS, 0.9).places.tolist() == [1]
 
 
 def test_a_promise_that_is_never_kept_is_the_largest_calibration_error():

@@ -91,6 +91,8 @@ def test_whatever_the_traffic_it_leaves_comes_back_and_does_not_flap(seed, per_s
     assert switches <= 6
 
 
+# One in thirty: where one in ten fails, five in a row do within some hundred thousand attempts, and five in
+# a row open the breaker by design.
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000), per_s=st.floats(1.0, 20.0), fails=st.floats(0.0, 0.03))
 def test_a_deployment_with_the_odd_error_keeps_its_traffic(seed, per_s, fails):
