@@ -28,8 +28,8 @@ class TokenCount(NamedTuple):
     at_most: int
 
 
-# Beyond the fitted bound: short texts of odd signs, new to the fit, came to two tokens more.
-_SPARE = 8
+# What every bound has beside its rates: short texts are uneven.
+SPARE_TOKENS = 4
 
 
 def count_tokens(text: str, framing: int = 0) -> dict[str, TokenCount]:
@@ -47,7 +47,7 @@ def count_tokens(text: str, framing: int = 0) -> dict[str, TokenCount]:
     longest = len(data)
     sums = (_RATES @ np.array(seen, dtype=np.float64)).tolist()
     expected = [min(round(tokens), longest) + framing for tokens in sums[: len(FAMILIES)]]
-    at_most = [min(int(tokens) + _SPARE, longest) + framing for tokens in sums[len(FAMILIES) :]]
+    at_most = [min(int(tokens) + SPARE_TOKENS, longest) + framing for tokens in sums[len(FAMILIES) :]]
     found = dict(zip(FAMILIES, map(TokenCount, expected, at_most), strict=True))
     found[UNKNOWN_FAMILY] = TokenCount(max(expected), max(at_most))
     return found

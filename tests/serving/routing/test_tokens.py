@@ -13,19 +13,11 @@ from hypothesis import strategies as st
 
 from serving.routing.token_rates import ASSUMED, RATES, UNKNOWN_FAMILY
 from serving.routing.tokens import FAMILIES, count_tokens, stated_error
+from tests.benchmarks.token_bounds import VOCABULARY, odd_texts
 
 splintr = pytest.importorskip("splintr", reason="splintr-rs carries the vocabularies")
 
 ROOT = Path(__file__).parents[3]
-VOCABULARY = {
-    "o200k": "o200k_base",
-    "cl100k": "cl100k_base",
-    "llama3": "llama3",
-    "deepseek": "deepseek_v3",
-    "qwen": "qwen3",
-    "glm": "glm4",
-    "tekken": "mistral_v3",
-}
 
 
 def prompts():
@@ -56,6 +48,15 @@ def test_the_estimate_is_within_its_stated_error_and_the_bound_holds(family):
     assert off[len(off) // 2] <= 0.08
     assert off[int(len(off) * 0.9)] <= stated_error(family) + 0.05
     assert [(real, guess) for real, guess in long_enough if real > guess.at_most] == []
+
+
+@pytest.mark.parametrize("family", VOCABULARY)
+def test_marks_numbers_and_signs_that_nobody_writes_stay_within_the_bound_too(family):
+    vocabulary = splintr.Tokenizer.from_pretrained(VOCABULARY[family])
+    # another seed than the bound was fitted with
+    for text in odd_texts(seed=11):
+        bound = count_tokens(text)[family].at_most
+        assert len(vocabulary.encode_ordinary(text)) <= bound * 1.1 + 2, repr(text[:60])
 
 
 def test_every_measured_family_is_held_against_its_vocabulary():
