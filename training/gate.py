@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from classifier.artifact import ArtifactError, champion_folder, load_manifest
+from classifier.verdict_file import Check, Verdict, manifest_sha256
 from training.dataset import Row
 from training.evaluation import tier_figures
 
@@ -22,41 +22,15 @@ _MAX_TWO_TIERS_UNDER = 0.05
 _MARGIN = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One comparison: `candidate` must lie on the right side of `bound`."""
-
-    name: str
-    candidate: float
-    bound: float
-    passed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """All checks, and whether every one passed. `champion` is the version compared with, or None."""
-
-    champion: str | None
-    checks: tuple[Check, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Return whether the candidate may be promoted."""
-        return all(check.passed for check in self.checks)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the verdict as plain values."""
-        return {
-            "passed": self.passed,
-            "champion": self.champion,
-            "checks": [asdict(check) for check in self.checks],
-        }
-
-
 def judge(
-    report: Mapping[str, Any], rows: Sequence[Row], models: Path, tiers: Sequence[str], threshold: float
+    folder: Path,
+    report: Mapping[str, Any],
+    rows: Sequence[Row],
+    models: Path,
+    tiers: Sequence[str],
+    threshold: float,
 ) -> Verdict:
-    """Judge a candidate by its report, and beside the champion on the rows that both held out."""
+    """Judge the artifact in a folder by its report, and beside the champion on rows that both held out."""
     length = report["table"]["prompt length"]["accuracy"]
     checks = [
         _at_least("accuracy above prompt length alone", report["accuracy"], length),
@@ -68,8 +42,15 @@ def judge(
     ]
     champion = _champion(models, report["version"])
     if champion is None:
-        return Verdict(None, tuple(checks))
-    return Verdict(champion["version"], (*checks, *_beside(report, champion, rows, tiers, threshold)))
+        return Verdict(report["version"], manifest_sha256(folder), None, None, tuple(checks))
+    checks += _beside(report, champion, rows, tiers, threshold)
+    return Verdict(
+        report["version"],
+        manifest_sha256(folder),
+        champion["version"],
+        manifest_sha256(champion_folder(models)),
+        tuple(checks),
+    )
 
 
 def _champion(models: Path, candidate: str) -> Mapping[str, Any] | None:
@@ -104,8 +85,8 @@ def _beside(
 
 
 def _at_least(name: str, candidate: float, bound: float) -> Check:
-    return Check(name, candidate, round(bound, 4), candidate >= bound)
+    return Check(name, candidate >= bound, candidate, round(bound, 4), rule="at least the bound")
 
 
 def _at_most(name: str, candidate: float, bound: float) -> Check:
-    return Check(name, candidate, round(bound, 4), candidate <= bound)
+    return Check(name, candidate <= bound, candidate, round(bound, 4), rule="at most the bound")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from tqdm import tqdm
 from classifier.artifact import bundled_models
 from classifier.features import FEATURE_NAMES, features
 from classifier.tier_classifier import TierClassifier
+from classifier.verdict_file import Verdict, write_verdict
 from training.augment import augmented, other_words
 from training.candidates import compare_candidates
 from training.config import TrainingConfig
@@ -28,7 +28,7 @@ from training.embedding import MadeEncoder, embed, make_encoder
 from training.evaluation import evaluate, held_out_rows
 from training.export import write_artifact
 from training.fit import Examples, Head, fit_heads
-from training.gate import Verdict, judge
+from training.gate import judge
 from training.held_out import Probes, known_paraphrases, probe
 from training.labeling import graded
 from training.outcomes import Outcomes, load_outcomes
@@ -101,8 +101,8 @@ def train(config: TrainingConfig) -> Trained:
         folder = _export(material, heads, report, config)
         bar.update()
         bar.set_description("judging")
-        verdict = judge(report, material.rows, bundled_models(), config.tiers, config.threshold)
-        _write(config.output / f"{config.version}.verdict.json", verdict.as_dict())
+        verdict = judge(folder, report, material.rows, bundled_models(), config.tiers, config.threshold)
+        write_verdict(config.output, verdict)
         run_id = (
             register(config.mlflow, folder, config, report, passed=verdict.passed) if config.mlflow else None
         )
@@ -277,7 +277,3 @@ def _export(
         material.corpus, material.folds, material.outcomes.facts, report, material.encoder.facts, config
     )
     return write_artifact(config.output / config.version, material.encoder, heads, config, facts, written)
-
-
-def _write(file: Path, found: dict[str, Any]) -> None:
-    file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from classifier.artifact import MANIFEST, bundled_models, sha256
 from classifier.tier_classifier import TierClassifier
+from classifier.verdict_file import read_verdict
 from training.cli import train as command
 from training.dataset import load_corpus
 from training.difference import difference
@@ -112,9 +113,7 @@ def test_what_is_made_says_how_it_differs_from_what_ships(trained, config, tmp_p
 
 
 def test_the_verdict_stands_beside_the_artifact(trained, config):
-    verdict = json.loads((config.output / "1.0.verdict.json").read_text())
-    assert verdict == trained.verdict.as_dict()
-    assert {"name", "candidate", "bound", "passed"} == verdict["checks"][0].keys()
+    assert read_verdict(config.output, "1.0") == trained.verdict
 
 
 def test_a_candidate_is_held_beside_the_champion_on_rows_that_both_held_out(trained, config):
@@ -122,16 +121,23 @@ def test_a_candidate_is_held_beside_the_champion_on_rows_that_both_held_out(trai
     rows = load_corpus(config.corpus, config.tiers).rows
     hopeless = {name: [0.9, 1.0, 1.0] for name in trained.report["held_out"]}
     candidate = trained.report | {"version": "1.1", "held_out": hopeless}
-    verdict = judge(candidate, rows, config.output, config.tiers, config.threshold)
+    verdict = judge(trained.folder, candidate, rows, config.output, config.tiers, config.threshold)
     failed = {check.name for check in verdict.checks if not check.passed}
     assert verdict.champion == "1.0"
     assert "under-routing beside the champion" in failed and not verdict.passed
-    equal = judge(trained.report | {"version": "1.1"}, rows, config.output, config.tiers, config.threshold)
+    equal = judge(
+        trained.folder,
+        trained.report | {"version": "1.1"},
+        rows,
+        config.output,
+        config.tiers,
+        config.threshold,
+    )
     assert all(check.passed for check in equal.checks if "champion" in check.name)
 
 
 def test_without_a_champion_the_candidate_is_judged_alone(trained, config, tmp_path):
-    verdict = judge(trained.report, (), tmp_path, config.tiers, config.threshold)
+    verdict = judge(trained.folder, trained.report, (), tmp_path, config.tiers, config.threshold)
     assert verdict.champion is None
     assert any(check.name == "accuracy above prompt length alone" for check in verdict.checks)
 
