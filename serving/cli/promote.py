@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,14 @@ import click
 from classifier.artifact import ArtifactError, bundled_models
 from classifier.rollout_file import Plan, is_version, plan_of, read_plan, write_plan
 from classifier.tier_classifier import TierClassifier
+from classifier.verdict_file import VerdictError, read_verdict
+from serving.cli.rollout_history import HISTORY, record, standing
+from serving.cli.rollout_lock import one_at_a_time
 from serving.errors import ConfigurationError
 from serving.settings import load_settings
 
-# Every change, one a line, the newest last: what `rollback` undoes, and who overrode a verdict why.
-HISTORY = "rollout.history.jsonl"
+# Another promotion loads two artifacts, which takes a second or two.
+_PATIENCE_S = 30.0
 
 _CONFIG = click.option(
     "--config", type=click.Path(path_type=Path), help="Settings; default ./weighbridge.toml."
@@ -39,7 +40,7 @@ _SMOKE = "What is the capital of France?"
 @_CONFIG
 def promote(
     version: str, to: str, share: float, override: bool, why: str | None, config: Path | None
-) -> None:
+) -> Path:
     """Give VERSION, a folder of classifier.models, a role; the running service takes it over in seconds.
 
     \b
@@ -47,37 +48,61 @@ def promote(
     canary     answers for a sticky share of users and conversations
     champion   answers
 
-    A canary or champion needs a passed verdict (VERSION.verdict.json beside its folder). A role that VERSION
-    had before is taken from it. `weighbridge rollback` undoes the last promotion.
+    A canary or champion needs a passed verdict on these very files (VERSION.verdict.json beside the folder).
+    What nobody has judged may be shadow; what was judged and failed may not. A role that VERSION had before
+    is taken from it. `weighbridge rollback` undoes the last promotion.
     """
-    with _told():
-        models = _models(config)
+    with _changing(config) as models:
         before = read_plan(models)
         after = _with_role(before, version, to, share)
         _check_artifact(models, version, before)
-        if to != "shadow":
-            _check_verdict(models, version, override, why)
-        overridden = override and to != "shadow"
-        _change(models, before, after, action="promote", version=version, to=to, why=why, override=overridden)
+        judged = _judged(models, version)
+        _check_verdict(version, to, judged, override, why)
+        _change(
+            models,
+            before,
+            after,
+            action="promote",
+            version=version,
+            to=to,
+            why=why,
+            override=override and judged.keeps_from(to),
+            verdict=judged.state,
+            failed=judged.failed,
+        )
     click.echo(f"{version} is {to} now. {_shown(after)}")
+    return models
 
 
 @click.command()
 @click.option("--why", metavar="TEXT", help="Recorded with the rollback.")
 @_CONFIG
-def rollback(why: str | None, config: Path | None) -> None:
+def rollback(why: str | None, config: Path | None) -> Path:
     """Undo the last promotion that still stands; the running service takes it over in seconds."""
-    with _told():
-        models = _models(config)
+    with _changing(config) as models:
         now = read_plan(models)
-        standing = _standing(models)
-        if not standing:
+        promotions = standing(models)
+        if not promotions:
             raise ConfigurationError(f"There is no promotion to undo in {models / HISTORY}. {_shown(now)}")
-        before = plan_of(standing[-1]["before"])
+        before = plan_of(promotions[-1]["before"])
         for version in before.versions:
             _check_artifact(models, version, now)
         _change(models, now, before, action="rollback", why=why)
     click.echo(f"The last promotion is undone. {_shown(before)}")
+    return models
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What the gate said: `passed`, `failed`, or `missing` where nobody has judged these very files."""
+
+    state: str
+    failed: tuple[str, ...] = ()
+    problem: str = ""
+
+    def keeps_from(self, role: str) -> bool:
+        """Return whether this keeps an artifact from a role: watching is how what is unjudged is met."""
+        return self.state == "failed" or (self.state == "missing" and role != "shadow")
 
 
 def _with_role(plan: Plan, version: str, to: str, share: float) -> Plan:
@@ -116,57 +141,30 @@ def _check_artifact(models: Path, version: str, plan: Plan) -> None:
         )
 
 
-def _check_verdict(models: Path, version: str, override: bool, why: str | None) -> None:
+def _judged(models: Path, version: str) -> _Judged:
+    try:
+        verdict = read_verdict(models, version)
+    except VerdictError as error:
+        return _Judged("missing", problem=str(error))
+    if verdict.passed:
+        return _Judged("passed")
+    return _Judged("failed", verdict.failed, f"its verdict has not passed ({', '.join(verdict.failed)}).")
+
+
+def _check_verdict(version: str, to: str, judged: _Judged, override: bool, why: str | None) -> None:
     if override and not (why or "").strip():
         raise ConfigurationError('--override needs its reason: --why "…". It is recorded.')
-    problem = _against(models / f"{version}.verdict.json")
-    if problem is not None and not override:
+    if judged.keeps_from(to) and not override:
+        way_out = "Promote it to shadow, or take" if judged.state == "missing" else "Train another, or take"
         raise ConfigurationError(
-            f'{version}: {problem} Promote it to shadow, or take the blame with --override --why "…".'
+            f'{version}: {judged.problem} {way_out} the blame with --override --why "…".'
         )
-
-
-def _against(file: Path) -> str | None:
-    """Return what keeps a verdict from counting as passed, or None."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return f"there is no verdict ({file})."
-    except (OSError, ValueError) as error:
-        return f"its verdict {file} cannot be read ({error})."
-    if not isinstance(found, dict):
-        return f"its verdict {file} is no JSON object."
-    if found.get("passed") is True:
-        return None
-    failed = [str(one.get("name")) for one in found.get("checks", ()) if not one.get("passed")]
-    return f"its verdict has not passed ({', '.join(failed) or 'no check tells why'})."
 
 
 def _change(models: Path, before: Plan, after: Plan, **what: Any) -> None:
     """Record a change, then make it: one that is recorded and was not made undoes to what is."""
-    line = json.dumps({"at": time.time(), **what, "before": asdict(before), "after": asdict(after)})
-    with (models / HISTORY).open("a", encoding="utf-8") as history:
-        history.write(line + "\n")
+    record(models, before, after, **what)
     write_plan(models, after)
-
-
-def _standing(models: Path) -> list[dict[str, Any]]:
-    """Return the promotions that no rollback has undone, the oldest first."""
-    try:
-        lines = (models / HISTORY).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    standing: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            found = json.loads(line)
-            if found["action"] == "promote":
-                standing.append(found)
-            elif standing:
-                standing.pop()
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"{models / HISTORY}, line {number}: is damaged ({error}).") from None
-    return standing
 
 
 def _models(config: Path | None) -> Path:
@@ -183,9 +181,12 @@ def _shown(plan: Plan) -> str:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _changing(config: Path | None) -> Iterator[Path]:
+    """Yield the folder of the artifacts while nobody else changes its rollout; tell what fails in a line."""
     try:
-        yield
+        models = _models(config)
+        with one_at_a_time(models, _PATIENCE_S):
+            yield models
     except (ArtifactError, ConfigurationError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:

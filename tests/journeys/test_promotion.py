@@ -95,8 +95,8 @@ def test_promote_refuse_and_roll_back_under_load_without_a_failed_request(tmp_pa
 @pytest.mark.parametrize("version", ["broken", "nowhere"])
 def test_what_cannot_answer_is_refused_by_the_command(tmp_path, version):
     models = write_models(tmp_path / "models", "broken")
+    pass_verdict(models, "broken")
     damage(models / "broken")
-    pass_verdict(models, version)
     (tmp_path / "weighbridge.toml").write_text(f'classifier.models = "{models}"')
     done = weighbridge("promote", version, "--to", "champion", cwd=tmp_path)
     assert done.returncode == 1

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
 
 from classifier.rollout_file import Plan, read_plan
-from serving.cli.promote import HISTORY, promote, rollback
+from serving.cli import promote as module
+from serving.cli.promote import promote, rollback
+from serving.cli.rollout_history import HISTORY
+from serving.cli.rollout_lock import one_at_a_time
 from tests.artifacts import CHAMPION, add_artifact, damage, pass_verdict, write_models
+from tests.running import clean_environ
 
 
 @pytest.fixture
@@ -72,9 +80,23 @@ def test_without_a_verdict_an_artifact_may_watch_and_nothing_more(models):
     assert run(promote, "third", "--to", "shadow").exit_code == 0
 
 
-def test_a_failed_verdict_names_its_checks(models):
+@pytest.mark.parametrize("role", ["shadow", "canary", "champion"])
+def test_a_failed_verdict_names_its_checks_and_keeps_from_every_role(models, role):
     pass_verdict(models, "third", "under-routing beside the champion")
-    assert "under-routing beside the champion" in refused(models, "third", "--to", "champion")
+    assert "under-routing beside the champion" in refused(models, "third", "--to", role)
+
+
+def test_a_verdict_on_other_files_says_nothing(models):
+    manifest = models / "next" / "manifest.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    assert "of another artifact" in refused(models, "next", "--to", "champion")
+
+
+def test_the_shipped_champion_answers_without_a_verdict_and_is_promoted_with_one(models):
+    run(promote, "next", "--to", "champion")
+    assert "there is no verdict" in run(promote, CHAMPION, "--to", "champion").output
+    assert run(rollback).exit_code == 0
+    assert read_plan(models) == Plan(CHAMPION)
 
 
 @pytest.mark.parametrize("verdict", ["", "[]", '{"passed": "yes"}', '{"passed": 1}', "{}"])
@@ -90,7 +112,48 @@ def test_an_override_needs_its_reason_and_is_recorded(models):
     assert result.exit_code == 0, result.output
     (entry,) = history(models)
     assert (entry["override"], entry["why"]) == (True, "the gate's bound is wrong")
+    assert (entry["version"], entry["to"], entry["verdict"]) == ("third", "champion", "missing")
+    assert entry["who"] == pwd.getpwuid(os.getuid()).pw_name
     assert (entry["before"]["champion"], entry["after"]["champion"]) == (CHAMPION, "third")
+
+
+def test_an_override_of_a_failed_verdict_keeps_what_had_failed(models):
+    pass_verdict(models, "third", "two tiers too low, corpus")
+    result = run(promote, "third", "--to", "canary", "--override", "--why", "a share of one percent")
+    assert result.exit_code == 0, result.output
+    (entry,) = history(models)
+    assert (entry["verdict"], entry["failed"]) == ("failed", ["two tiers too low, corpus"])
+
+
+def test_an_override_that_was_not_needed_is_none(models):
+    assert run(promote, "next", "--to", "champion", "--override", "--why", "to be sure").exit_code == 0
+    (entry,) = history(models)
+    assert (entry["override"], entry["verdict"], entry["failed"]) == (False, "passed", [])
+
+
+def test_two_promotions_at_once_both_count(models):
+    pass_verdict(models, "third")
+    commands = [
+        [sys.executable, "-m", "weighbridge", "promote", *arguments]
+        for arguments in (("next", "--to", "canary"), ("third", "--to", "shadow"))
+    ]
+    running = [
+        subprocess.Popen(command, cwd=models.parent, env=clean_environ(), stderr=subprocess.PIPE)
+        for command in commands
+    ]
+    for process in running:
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+    assert read_plan(models) == Plan(CHAMPION, "next", 0.1, "third")
+    first, second = history(models)
+    assert second["before"] == first["after"]
+
+
+def test_whoever_waits_too_long_for_another_promotion_is_told(models, monkeypatch):
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.1)
+    with one_at_a_time(models, 0.0):
+        assert "Another promotion or rollback" in refused(models, "next", "--to", "champion")
+    assert run(promote, "next", "--to", "champion").exit_code == 0
 
 
 def test_what_the_service_would_refuse_is_not_promoted(models):
