@@ -24,8 +24,15 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "promote": ("serving.cli.promote", "promote", "Make an artifact champion, canary or shadow."),
     "rollback": ("serving.cli.promote", "rollback", "Undo the last promotion."),
     "compare": ("serving.cli.compare", "compare", "Set shadow and canary beside the champion."),
+    "registry": ("training.registry_cli", "registry", "Keep MLflow's registry of artifacts."),
     "sources": ("training.cli", "sources", "List public outcome data to train on, or read one source."),
     "train": ("training.cli", "train", "Fit, export and evaluate a classifier."),
+}
+
+# What training does after a command of serving, with what that returned: neither knows of the other.
+_THEN: dict[str, tuple[str, str]] = {
+    "promote": ("training.registry_cli", "follow_rollout"),
+    "rollback": ("training.registry_cli", "follow_rollout"),
 }
 
 
@@ -57,6 +64,14 @@ def main() -> None:
 
     Start with `weighbridge serve`, then `weighbridge route "your prompt"`.
     """
+
+
+@main.result_callback()
+@click.pass_context
+def _then(context: click.Context, returned: object) -> None:
+    if context.invoked_subcommand in _THEN:
+        module, attribute = _THEN[context.invoked_subcommand]
+        getattr(import_module(module), attribute)(returned)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 GRAPH = "classifier.onnx"
 TOKENIZER = "tokenizer.json"
+REPORT = "report.json"
 ROLLOUT = "rollout.toml"
 
 _WAY_OUT = "Restore the folder, or train a new artifact with `weighbridge train`."

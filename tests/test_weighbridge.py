@@ -25,6 +25,7 @@ COMMANDS = [
     "promote",
     "rollback",
     "compare",
+    "registry",
     "sources",
     "train",
 ]

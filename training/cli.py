@@ -23,7 +23,11 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     "--compare", is_flag=True, default=None, help="Fit other kinds of heads too, and show them beside."
 )
 @click.option("--seed", type=int, help="The same seed, corpus and libraries give the same bytes.")
-@click.option("--mlflow", metavar="URI", help="Log the run to a store such as sqlite:///runs.db.")
+@click.option(
+    "--mlflow",
+    metavar="URI",
+    help="The registry, 'none' for none; default: MLFLOW_TRACKING_URI, else one under weighbridge-data.",
+)
 @click.option(
     "--source", "sources", multiple=True, metavar="NAME", help="Outcome data to learn from too; repeatable."
 )
@@ -50,6 +54,7 @@ def train(file: Path | None, sources: tuple[str, ...], **overrides: object) -> N
         from training.export import ExportRefused  # noqa: PLC0415
         from training.fit import FitError  # noqa: PLC0415
         from training.pipeline import train as run  # noqa: PLC0415
+        from training.registry_cli import shown  # noqa: PLC0415
         from training.sources import SourceError  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(
@@ -72,11 +77,13 @@ def train(file: Path | None, sources: tuple[str, ...], **overrides: object) -> N
         mark = "ok  " if check.passed else "FAIL"
         click.echo(f"  {mark} {check.name}: {check.candidate:g} (bound {check.bound:g})")
     click.echo(f"verdict: {'passed' if trained.verdict.passed else 'failed'}")
-    if trained.run_id:
-        click.echo(f"MLflow run: {trained.run_id}")
     click.echo(f"artifact: {trained.folder}")
+    if trained.registered:
+        click.echo(f"registry: {shown(trained.registered)}")
     for line in difference(trained.folder, bundled_models()):
         click.echo(line)
+    if trained.unregistered:
+        raise click.ClickException(trained.unregistered)
 
 
 @click.command()

@@ -53,6 +53,7 @@ class ConfigError(ValueError):
 class TrainingConfig:
     """How to train. Paths are relative to the working directory.
 
+    `mlflow` is the registry's store, "none" for none; None takes that of the environment or the embedded one.
     `encoder_source` is a sentence-transformers folder; None takes the packaged all-MiniLM-L6-v2.
     `embedding_weight` is how loudly the embedding speaks beside the features, before any fitting.
     `token_weight` is the same for the tokens themselves and their pairs; 0 leaves them out.

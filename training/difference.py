@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from classifier.artifact import ArtifactError, Manifest, champion_folder, load_manifest
-from training.documents import REPORT
+from classifier.artifact import REPORT, ArtifactError, Manifest, champion_folder, load_manifest
 
 
 def difference(folder: Path, models: Path) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from classifier.artifact import REPORT
 from training.card import model_card
 from training.config import TrainingConfig
 from training.curves import Curve, cost_quality_curve
@@ -16,7 +17,6 @@ from training.evaluation import Folds, as_json, routings
 from training.plots import bars, cost_quality, grouped_bars, reliability_diagram
 from training.report_text import as_terminal
 
-REPORT = "report.json"
 REPORT_TEXT = "report.txt"
 CARD = "MODEL_CARD.md"
 

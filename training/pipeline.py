@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from training.held_out import Probes, known_paraphrases, probe
 from training.labeling import graded
 from training.outcomes import Outcomes, load_outcomes
 from training.parity import SAMPLE_ROWS, prove_encoder, prove_heads
-from training.registry import register
+from training.registry import Registered, RegistryError, register, store_uri
 from training.tokens import token_rows
 from training.transfer import outcome_rows, transfer
 
@@ -46,12 +46,16 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a run leaves: the artifact's folder, its report, its verdict, and the id of its MLflow run."""
+    """What a run leaves: the artifact's folder, its report, its verdict, and its place in the registry.
+
+    `unregistered` says why it has none although it should: the artifact is whole all the same.
+    """
 
     folder: Path
     report: dict[str, Any]
     verdict: Verdict
-    run_id: str | None
+    registered: Registered | None = None
+    unregistered: str | None = None
 
     @property
     def text(self) -> str:
@@ -89,7 +93,7 @@ def train(config: TrainingConfig) -> Trained:
     # One thread for the algebra: matrices this small go faster so, and sums in one order give the same bytes.
     with (
         threadpool_limits(1),
-        tqdm(total=5 + config.folds, unit="step", disable=None, file=sys.stderr) as bar,
+        tqdm(total=6 + config.folds, unit="step", disable=None, file=sys.stderr) as bar,
     ):
         material = _load(config, bar)
         held_out, probes = _weigh_held_out(material, config, bar)
@@ -103,11 +107,22 @@ def train(config: TrainingConfig) -> Trained:
         bar.set_description("judging")
         verdict = judge(folder, report, material.rows, bundled_models(), config.tiers, config.threshold)
         write_verdict(config.output, verdict)
-        run_id = (
-            register(config.mlflow, folder, config, report, passed=verdict.passed) if config.mlflow else None
-        )
         bar.update()
-    return Trained(folder, report, verdict, run_id)
+        bar.set_description("registering")
+        found = Trained(folder, report, verdict, *_register(folder, config))
+        bar.update()
+    return found
+
+
+def _register(folder: Path, config: TrainingConfig) -> tuple[Registered | None, str | None]:
+    uri = store_uri(config.mlflow)
+    if uri is None:
+        return None, None
+    try:
+        return register(uri, folder, asdict(config)), None
+    except RegistryError as error:
+        # hours of fitting are not thrown away for a registry that can be told later
+        return None, str(error)
 
 
 def created_by(config: TrainingConfig) -> str:

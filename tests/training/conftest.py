@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.registries import make_blank_store
 from training.config import TrainingConfig
 
 BUNDLED = TrainingConfig().corpus
@@ -79,6 +80,7 @@ def config(corpus_folder, tiny_model, tmp_path_factory) -> TrainingConfig:
         folds=3,
         trees=6,
         resamples=40,
+        mlflow="none",
     )
 
 
@@ -91,3 +93,9 @@ def elsewhere(config, tmp_path) -> TrainingConfig:
 @pytest.fixture(autouse=True)
 def quiet():
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
+
+
+@pytest.fixture(scope="session")
+def blank_store(tmp_path_factory) -> Path:
+    """An MLflow database with its tables and nothing in them, to be copied."""
+    return make_blank_store(tmp_path_factory.mktemp("store") / "mlflow.db")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from training.difference import difference
 from training.documents import CARD
 from training.export import ExportRefused
 from training.gate import judge
-from training.pipeline import train
+from training.pipeline import _register, train
 
 
 @pytest.fixture(scope="module")
@@ -151,26 +152,32 @@ def test_the_transformer_goes_the_same_way_end_to_end(elsewhere):
     assert artifact.predict_one("hi").sufficiency == other.sufficiency
 
 
-def test_a_run_is_registered_with_its_parameters_figures_and_files(elsewhere, tmp_path):
-    store = tmp_path / "runs.db"
-    found = train(replace(elsewhere, mlflow=f"sqlite:///{store}"))
-    with sqlite3.connect(store) as database:
-        metrics = dict(database.execute("select key, value from metrics where run_uuid = ?", (found.run_id,)))
-        parameters = dict(
-            database.execute("select key, value from params where run_uuid = ?", (found.run_id,))
-        )
-    assert metrics["accuracy"] == pytest.approx(found.report["accuracy"])
-    assert parameters["seed"] == "7"
-    assert list((tmp_path / "mlruns").rglob("classifier.onnx"))
-
-
-def test_the_command_prints_the_figures_and_the_verdict(elsewhere, tmp_path):
+def test_the_command_prints_figures_and_verdict_and_registers_the_run(elsewhere, tmp_path, blank_store):
+    store = shutil.copy(blank_store, tmp_path / "mlflow.db")
     settings = tmp_path / "training.toml"
-    settings.write_text(f'folds = 3\ndimensions = 16\nregularisation = [1.0]\ncache = "{elsewhere.cache}"\n')
+    settings.write_text(
+        f'folds = 3\ndimensions = 16\nregularisation = [1.0]\ncache = "{elsewhere.cache}"\n'
+        f'mlflow = "sqlite:///{store}"\n'
+    )
     result = CliRunner().invoke(command, ["--config", str(settings), *options(elsewhere)])
     assert result.exit_code == 0, result.output
     assert "accuracy" in result.output and "prompt length" in result.output and "verdict:" in result.output
     assert f"artifact: {elsewhere.output / '1.0'}" in result.output
+    assert "registry: 1.0 is version 1" in result.output
+    with sqlite3.connect(store) as database:
+        metrics = dict(database.execute("select key, value from metrics"))
+        parameters = dict(database.execute("select key, value from params"))
+    report = json.loads((elsewhere.output / "1.0" / "report.json").read_text())
+    assert metrics["accuracy"] == pytest.approx(report["accuracy"])
+    assert (parameters["seed"], parameters["folds"]) == ("7", "3")
+    assert list((tmp_path / "mlruns").rglob("classifier.onnx"))
+
+
+def test_a_registry_that_is_down_costs_no_artifact(trained, config, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    registered, problem = _register(trained.folder, replace(config, mlflow="http://127.0.0.1:9"))
+    assert registered is None
+    assert f"weighbridge registry add {trained.folder}" in problem
 
 
 @pytest.mark.parametrize(
