@@ -19,6 +19,7 @@ from typing import Any
 HELD_OUT: Mapping[str, str] = {
     "mmlu": "MMLU (as RouteLLM measures it)",
     "gsm8k": "GSM8K (as RouteLLM measures it)",
+    "gradeschoolmath": "GSM8K (as RouteLLM measures it)",
     "mtbench": "MT-Bench",
     "routellm": "RouteLLM's evaluation sets",
     "flask": "FLASK",

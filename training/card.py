@@ -158,14 +158,14 @@ def _outcomes(facts: Sequence[Mapping[str, Any]]) -> str:
         return "No public outcome data: the corpus alone."
     lines = ["Public outcome data, which teaches the order of prompts within its own tasks only:", ""]
     lines += ["| Source | Licence | Rows used | SHA-256 |", "| --- | --- | --- | --- |"]
-    lines += [
-        f"| {one['name']} | {one['licence']} | {one['rows']:,} | {_digest(one['sha256'])} |" for one in facts
-    ]
+    lines += [f"| {one['name']} | {one['licence']} | {one['rows']:,} | {_digest(one)} |" for one in facts]
     return "\n".join(lines)
 
 
-def _digest(found: Any) -> str:
-    return f"`{found}`" if found else "fetched from its home, not pinned"
+def _digest(facts: Mapping[str, Any]) -> str:
+    """Return the checksum of the file, or of each file of the home."""
+    found = facts["sha256"] or ", ".join(facts.get("fetched", {}).values())
+    return f"`{found}`" if found else "copies of its home's files"
 
 
 def _parts(by: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:

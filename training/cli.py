@@ -113,27 +113,29 @@ def sources(name: str | None, folder: Path | None, file: Path | None, held_out: 
 
 
 def _show(name: str, folder: Path | None, file: Path | None, held_out: Path | None) -> None:
-    from training.benchmarks import fingerprints, known_rows  # noqa: PLC0415  # --help needs none of it
+    from training.benchmarks import fingerprints  # noqa: PLC0415  # --help needs none of it
     from training.config import load_config  # noqa: PLC0415
-    from training.outcomes import labels_from_scores, read_source  # noqa: PLC0415
+    from training.outcomes import is_cleaned, labels_from_scores, read_source, refused_rows  # noqa: PLC0415
     from training.sources import source_named  # noqa: PLC0415
 
     config = load_config(file, sources_from=folder)
     source = source_named(name, training=False)
-    found = list(read_source(source, config))
-    rows = [row for row in found if row.scores or source.everyday]
     click.echo(f"{source.name}: {source.what}")
     click.echo(f"licence {source.licence}; {'may' if source.may_train else 'may not'} train an artifact")
+    found = list(read_source(source, config))
+    rows = [row for row in found if row.scores or source.everyday]
     click.echo(f"{len(found)} rows, {len(found) - len(rows)} of them without a score")
+    known = fingerprints(held_out) if held_out else {}
+    refused = refused_rows(rows, known, cleaned=is_cleaned(source, config))
+    if held_out or refused:
+        counts = Counter(refused.values())
+        left = "".join(f", {counted} of {title}" for title, counted in counts.items())
+        click.echo(f"left out as kept for measurement: {counts.total()}{left}")
+    rows = [row for place, row in enumerate(rows) if place not in refused]
     tasks = Counter(row.task for row in rows)
     click.echo(
         f"{len(tasks)} tasks: " + ", ".join(f"{task} {count}" for task, count in tasks.most_common(20))
     )
-    if held_out:
-        counts = Counter(known_rows([row.prompt for row in rows], fingerprints(held_out)).values())
-        click.echo(
-            f"in the held-out files: {counts.total()}" + "".join(f", {f} {n}" for f, n in counts.items())
-        )
     if source.everyday or name in config.outcome_tiers:
         labels = labels_from_scores(rows, config)
         for place, tier in enumerate(config.tiers[:-1]):

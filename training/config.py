@@ -35,6 +35,24 @@ OUTCOME_TIERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         ),
         "premium": ("gpt-4-1106-preview", "claude-v2"),
     },
+    # Those of its 64 models whose place is plain.
+    "arena_55k": {
+        "economy": (
+            *("vicuna-7b", "vicuna-13b", "llama-2-7b-chat", "llama-2-13b-chat", "mistral-7b-instruct"),
+            *("zephyr-7b-alpha", "zephyr-7b-beta", "koala-13b", "alpaca-13b", "chatglm-6b", "chatglm2-6b"),
+            *("dolly-v2-12b", "fastchat-t5-3b", "oasst-pythia-12b", "stablelm-tuned-alpha-7b", "llama-13b"),
+            *("RWKV-4-Raven-14B", "mpt-7b-chat", "gpt4all-13b-snoozy", "qwen1.5-4b-chat"),
+        ),
+        "standard": (
+            *("gpt-3.5-turbo-0314", "gpt-3.5-turbo-0613", "gpt-3.5-turbo-1106", "gpt-3.5-turbo-0125"),
+            *("claude-instant-1", "mixtral-8x7b-instruct-v0.1", "llama-2-70b-chat", "vicuna-33b"),
+            *("wizardlm-70b", "tulu-2-dpo-70b", "yi-34b-chat", "gemini-pro", "deepseek-llm-67b-chat"),
+        ),
+        "premium": (
+            *("gpt-4-0314", "gpt-4-0613", "gpt-4-1106-preview", "gpt-4-0125-preview"),
+            *("claude-1", "claude-2.0", "claude-2.1", "mistral-medium"),
+        ),
+    },
 }
 
 

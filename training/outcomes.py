@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from classifier.reading import Reading, read
-from training.benchmarks import fingerprints, known_rows
+from training.benchmarks import Fingerprints, fingerprints, held_out_name, known_rows
 from training.config import ConfigError, TrainingConfig
-from training.homes import read_home
+from training.downloads import fetched
+from training.homes import HOMES, has_copies, read_copies, read_home
 from training.labeling import Labels
 from training.sources import SOURCES, Outcome, Source, read_folder, source_named
 
@@ -51,11 +52,9 @@ def load_outcomes(config: TrainingConfig) -> Outcomes:
         source = source_named(name, training=True)
         found = list(read_source(source, config))
         usable = [row for row in found if row.scores or source.everyday]
-        refused = known_rows([row.prompt for row in usable], known)
+        refused = refused_rows(usable, known, cleaned=is_cleaned(source, config))
         rows += [row for place, row in enumerate(usable) if place not in refused]
-        facts.append(
-            _facts(source, len(usable) - len(refused), refused, pinned=config.sources_from is not None)
-        )
+        facts.append(_facts(source, len(usable) - len(refused), refused, config))
     names = sorted({_family(row) for row in rows} - {""})
     families = np.array(
         [1 + names.index(_family(row)) if _family(row) else 0 for row in rows], dtype=np.int64
@@ -74,19 +73,44 @@ def load_outcomes(config: TrainingConfig) -> Outcomes:
 
 def read_source(source: Source, config: TrainingConfig) -> Iterator[Outcome]:
     """Yield the rows of a source from the folder of the config, or else from its public home."""
-    if config.sources_from is None:
+    folder = config.sources_from
+    if folder is None:
         return read_home(source, config.cache)
-    return read_folder(source, config.sources_from)
+    if not is_cleaned(source, config) and has_copies(source, folder):
+        return read_copies(source, folder, config.cache)
+    return read_folder(source, folder)
 
 
-def _facts(source: Source, rows: int, refused: Mapping[int, str], *, pinned: bool) -> dict[str, object]:
-    """Return what the manifest says of a source; what was fetched from its home has no checksum."""
+def is_cleaned(source: Source, config: TrainingConfig) -> bool:
+    """Return whether the rows come from the file that the benchmarks' rows were taken out of."""
+    folder = config.sources_from
+    return folder is not None and bool(source.file) and (folder / source.file).is_file()
+
+
+def refused_rows(rows: Sequence[Outcome], known: Fingerprints, *, cleaned: bool) -> dict[int, str]:
+    """Return the places of the rows that a benchmark is made of, and of which: by task, and by content.
+
+    A home's tasks that are called after a benchmark are left out whole; in a cleaned file they are its kind
+    of task without its rows.
+    """
+    named = {} if cleaned else {place: held_out_name(row.task) for place, row in enumerate(rows)}
+    by_task = {place: title for place, title in named.items() if title}
+    return by_task | known_rows([row.prompt for row in rows], known)
+
+
+def _facts(
+    source: Source, rows: int, refused: Mapping[int, str], config: TrainingConfig
+) -> dict[str, object]:
+    """Return what the manifest says of a source; of what came from its home, the checksum of each file."""
+    cleaned = is_cleaned(source, config)
     facts: dict[str, object] = {
         "name": source.name,
         "licence": source.licence,
-        "sha256": source.sha256 if pinned else None,
+        "sha256": source.sha256 if cleaned else None,
         "rows": rows,
     }
+    if config.sources_from is None:
+        facts["fetched"] = fetched(HOMES[source.name].files, config.cache)
     if refused:
         facts["held_out"] = dict(sorted(Counter(refused.values()).items()))
     return facts
@@ -155,9 +179,11 @@ def _enough(
     best = max((sum(found) / len(found) for found in known.values() if found), default=0.0)
     shares: list[float] = []
     least = 0.0
-    for tier in tiers[:-1]:
+    for place, tier in enumerate(tiers[:-1]):
         found = known[tier]
         if found:
             least = max(least, sum(score >= best - margin for score in found) / len(found))
-        shares.append(least if found or least else float("nan"))
+        # Whether a tier is enough shows beside a dearer one only.
+        compared = any(known[dearer] for dearer in tiers[place + 1 :])
+        shares.append(least if compared and (found or least) else float("nan"))
     return shares, best

@@ -1,6 +1,6 @@
 """Public outcome data by name: where it lives, under which licence, and how a row of it is read.
 
-Two ways in: from its public home, with Hugging Face `datasets` as the client, or from a folder of JSON Lines.
+Two ways in: from its public home (`training.homes`), or from a folder of JSON Lines or of copies.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One public data set; `file` and its `sha256` are what a local folder holds of it.
+    """One public data set; `file` and its `sha256` are what a local folder holds of it, made ready.
+
+    Without a `file` a folder holds copies of what its home has (`training.homes`).
 
     `everyday` says that its prompts are such that the cheapest tier is enough for all of them.
     """
@@ -83,6 +85,26 @@ SOURCES: Mapping[str, Source] = {
             may_train=True,
             everyday=True,
             rows=6000,
+        ),
+        Source(
+            "arena_55k",
+            "votes between two of 64 models on what people asked in Chatbot Arena",
+            "https://huggingface.co/datasets/lmarena-ai/arena-human-preference-55k",
+            "",
+            "",
+            "Apache-2.0",
+            may_train=True,
+            rows=57477,
+        ),
+        Source(
+            "xroutebench",
+            "scores of eighteen models on the generic tasks of xRouteBench (LLMRouter)",
+            "https://huggingface.co/datasets/ulab-ai/xRouteBench",
+            "",
+            "",
+            "none stated",
+            may_train=False,
+            rows=8218,
         ),
         Source(
             "seven_small_models",
@@ -134,8 +156,11 @@ def read_folder(source: Source, folder: Path) -> Iterator[Outcome]:
     if benchmark:
         raise SourceError(f"{folder} is refused: by its name it holds {benchmark}, kept for measurement.")
     file = folder / source.file
-    if not file.is_file():
-        raise SourceError(f"{folder} has no {source.file}. Name the folder that holds it with --from.")
+    if not source.file or not file.is_file():
+        raise SourceError(
+            f"{folder} has no {source.file or 'file of ' + source.name}. Name the folder that holds it with "
+            f"--from, under the name that it has there or in its home, {source.home}."
+        )
     found = sha256(file)
     if found != source.sha256:
         raise SourceError(

@@ -3,10 +3,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from click.testing import CliRunner
 
 from classifier.artifact import sha256
 from training.config import ConfigError, TrainingConfig, load_config
-from training.homes import read_home
 from training.outcomes import labels_from_scores, load_outcomes
 from training.sources import SOURCES, Outcome, SourceError, read_folder, source_named
 from weighbridge import main
@@ -87,57 +84,9 @@ def test_what_may_not_train_is_refused_with_the_reason(name, said):
         source_named(name, training=True)
 
 
-class Table(list):
-    @property
-    def features(self):
-        return {"intent": SimpleNamespace(int2str=["oos", "weather"].__getitem__)}
-
-
-def fake_client(monkeypatch, answer):
-    asked = []
-
-    def load_dataset(*place, **options):
-        asked.append((*place, options["cache_dir"]))
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
-    return asked
-
-
-def test_the_public_home_gives_requests_with_an_intent_and_keeps_them_in_the_cache(monkeypatch, tmp_path):
-    rows = Table([{"text": "will it rain", "intent": 1}, {"text": "prove it", "intent": 0}])
-    asked = fake_client(monkeypatch, {"train": rows})
-    source = SOURCES["clinc150"]
-    assert list(read_home(source, tmp_path)) == [
-        Outcome("clinc-train-0", "clinc150", "weather", "will it rain")
-    ]
-    assert asked == [("clinc/clinc_oos", "plus", str(tmp_path / "datasets"))]
-
-
-def test_without_a_connection_it_says_what_to_do(monkeypatch, tmp_path):
-    fake_client(monkeypatch, ConnectionError("unreachable"))
-    with pytest.raises(SourceError, match=r"unreachable. Check the connection, or name a folder.*--from"):
-        list(read_home(SOURCES["clinc150"], tmp_path))
-
-
-def test_without_the_client_it_names_the_extra(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(SourceError, match=r"weighbridge\[sources\]"):
-        list(read_home(SOURCES["clinc150"], tmp_path))
-
-
-def test_a_home_of_another_format_is_said(monkeypatch, tmp_path):
-    fake_client(monkeypatch, {"train": [{"text": "hello"}]})
-    with pytest.raises(SourceError, match="not in the format that is known"):
-        list(read_home(SOURCES["clinc150"], tmp_path))
-
-
-@pytest.mark.parametrize("name", sorted(SOURCES.keys() - {"clinc150"}))
-def test_a_home_that_cannot_be_read_safely_offers_the_folder(name, tmp_path):
-    with pytest.raises(SourceError, match=f"{name} cannot be fetched: .*--from"):
-        list(read_home(SOURCES[name], tmp_path))
+def test_a_tier_is_enough_only_beside_a_dearer_one():
+    found = labelled({"small": 1.0, "middle": 0.0}, {"small": 0.0, "large": 1.0}, {"small": 1.0})
+    np.testing.assert_array_equal(found.targets, [[1, np.nan], [0, np.nan], [np.nan, np.nan]])
 
 
 def labelled(*scores: dict[str, float], tiers=TIERS):
@@ -214,7 +163,9 @@ def test_the_command_lists_sources_and_says_what_is_wrong(tmp_path):
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the public data is not here")
-@pytest.mark.parametrize("name", sorted(SOURCES.keys() - {"alpaca_eval"}))
+@pytest.mark.parametrize(
+    "name", sorted(one.name for one in SOURCES.values() if one.file and one.name != "alpaca_eval")
+)
 def test_the_real_files_are_the_known_ones(name):
     found = CliRunner().invoke(main, ["sources", name, "--from", str(SHARED)])
     assert found.exit_code == 0, found.output
