@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from training.baselines import Routing, figures
-from training.curves import CurveError, Numbers, Places, area_recovered
+from training.curves import Numbers, Places
 
 Predict = Callable[[Places], Numbers]
 Fit = Callable[[Places], Predict]
@@ -28,45 +28,19 @@ def by_group(
     return found
 
 
-def left_out(
-    fit: Fit, groups: Sequence[str], folds: Places, words: Numbers, weak: Numbers, strong: Numbers
-) -> dict[str, dict[str, Any]]:
-    """Return, per group, the area recovered on its rows by what was fitted on the other groups alone.
+def left_out(fit: Fit, groups: Sequence[str], folds: Places) -> dict[str, Numbers]:
+    """Return two rankings of rows by difficulty: each group by what was fitted on the others, and on all.
 
-    `fit` takes the places of training rows and returns a function from places to difficulty. Beside it stand
-    prompt length on the same rows, and "in_domain": fitted with the group's other folds in sight. An area is
-    None where the strong model gains nothing on the group.
+    `fit` takes the places of training rows and returns a function from places to difficulty. "left_out" has
+    seen nothing of a row's group, "in_domain" the group's other folds too. NaN where no other group is.
     """
     places = np.arange(len(folds))
-    in_domain = np.zeros(len(folds))
-    for fold in np.unique(folds):
-        in_domain[folds == fold] = fit(places[folds != fold])(places[folds == fold])
     names = np.array(groups, dtype=object)
-    found = {}
+    found = {"left_out": np.full(len(folds), np.nan), "in_domain": np.zeros(len(folds))}
+    for fold in np.unique(folds):
+        found["in_domain"][folds == fold] = fit(places[folds != fold])(places[folds == fold])
     for group in dict.fromkeys(groups):
         inside = names == group
-        unseen = fit(places[~inside])(places[inside]) if not inside.all() else None
-        rankings = {"left_out": unseen, "length": words[inside], "in_domain": in_domain[inside]}
-        areas = {name: area_of(rank, weak[inside], strong[inside]) for name, rank in rankings.items()}
-        found[group] = {"rows": int(inside.sum()), **areas}
+        if not inside.all():
+            found["left_out"][inside] = fit(places[~inside])(places[inside])
     return found
-
-
-def above_length(found: dict[str, dict[str, Any]]) -> str:
-    """Return on how many of the groups that have figures the unseen group was ranked better than by length.
-
-    >>> above_length({"a": {"left_out": 0.6, "length": 0.5}, "b": {"left_out": None, "length": None}})
-    '1 of 1'
-    """
-    judged = [one for one in found.values() if one["left_out"] is not None]
-    return f"{sum(one['left_out'] > one['length'] for one in judged)} of {len(judged)}"
-
-
-def area_of(difficulty: Numbers | None, weak: Numbers, strong: Numbers) -> float | None:
-    """Return the area recovered; None without a ranking, and where the strong model gains nothing."""
-    if difficulty is None:
-        return None
-    try:
-        return round(area_recovered(difficulty, weak, strong), 4)
-    except CurveError:
-        return None

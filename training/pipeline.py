@@ -35,7 +35,7 @@ from training.outcomes import Outcomes, load_outcomes
 from training.parity import SAMPLE_ROWS, prove_encoder, prove_heads
 from training.registry import Registered, RegistryError, register, store_uri
 from training.tokens import token_rows
-from training.transfer import outcome_rows, transfer
+from training.transfer import Transfer, corpus_rows, outcome_rows, sources_left_out, transfer
 
 # What is learned from; those that measure lie in a folder of their own (`training.held_out`).
 PARAPHRASES = Path("paraphrases") / "rows.jsonl"
@@ -244,7 +244,7 @@ def _report(
         "held_out": held_out_rows(rows, held_out),
     }
     if material.outcomes.readings:
-        found["left_out"] = _transfer(material, config)
+        found |= _transfer(material, config)
     if config.compare:
         embedded = material.examples.inputs.shape[1] - len(FEATURE_NAMES)
         plain = np.arange(len(material.examples.inputs)) < len(rows)
@@ -253,14 +253,21 @@ def _report(
 
 
 def _transfer(material: _Material, config: TrainingConfig) -> dict[str, Any]:
-    """Return what the corpus, and the other tasks, are worth on each task of the outcome data."""
+    """Return what was learned elsewhere is worth on each task, and on each source, of the outcome data."""
     plain = (np.arange(len(material.source_row)) < len(material.rows)) | (material.source_row < 0)
     examples = material.examples.take(plain)
     outcomes = material.outcomes
     length = np.array([float(reading.request_chars) for reading in outcomes.readings])
     found = outcome_rows(outcomes.scores, outcomes.families, outcomes.names, length, first=len(material.rows))
-    embedded = examples.inputs.shape[1] - len(FEATURE_NAMES)
-    return transfer(examples, len(material.rows), found, config, embedded)
+    made = Transfer(
+        examples, len(material.rows), found, config, examples.inputs.shape[1] - len(FEATURE_NAMES)
+    )
+    corpus = corpus_rows(
+        np.array([config.tiers.index(row.tier) for row in material.rows]),
+        [row.kind for row in material.rows],
+        np.array([float(row.reading.request_chars) for row in material.rows]),
+    )
+    return {"left_out": transfer(made), "source_out": sources_left_out(made, corpus)}
 
 
 def _export(

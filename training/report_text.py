@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.groups import above_length
+from training.areas import above
 
 Table = list[list[str]]
+
+_BY_TASK = {
+    "left_out": "task left out",
+    "in_domain": "in domain",
+    "source_out": "source left out",
+    "corpus": "corpus alone",
+    "length": "length",
+    "task_table": "task table",
+}
+_BY_SOURCE = {"source_out": "source left out", "length": "length", "task_table": "task table"}
 
 
 def as_terminal(report: Mapping[str, Any]) -> str:
     """Return the report as aligned lines; `report` is what `baselines.compare` returns, with more beside it.
 
     Where they are there: "robustness" {kind: share}, "attacks" {"total", "direction", "family"}, "candidates"
-    {name: {tier: figures}}, "by" {"language": {name: figures}}, "left_out" {task: areas}.
+    {name: {tier: figures}}, "by" {"language": {name: figures}}, "left_out" {source: {task: areas}},
+    "source_out" {source: areas}.
     """
     title = f"{report['rows']:,} rows, each weighed by an artifact that had not seen it"
     parts = [title, _aligned(_figures(report)), _aligned(_heads(report))]
@@ -82,10 +93,12 @@ def _probes(report: Mapping[str, Any]) -> list[tuple[str, Table]]:
         found.append(("By language", _languages(report["by"]["language"])))
     for name, areas in report.get("left_out", {}).items():
         judged = {task: one for task, one in areas.items() if task != "all"}
-        title = (
-            f"Area recovered on {name}; with the task left out above length on {above_length(judged)} tasks"
-        )
-        found.append((title, _left_out(areas)))
+        for ranking, words in (("left_out", "with the task left out"), ("in_domain", "in domain")):
+            name += f"; {words} {above(judged, ranking, 'length')} tasks"
+        found.append((f"Area recovered on {name}", _areas(areas, _BY_TASK)))
+    if report.get("source_out"):
+        title = "Area recovered on each source by what was fitted without it"
+        found.append((title, _areas(report["source_out"], _BY_SOURCE)))
     return found
 
 
@@ -117,10 +130,22 @@ def _languages(by: Mapping[str, Any]) -> Table:
     return [["language", "rows", "accuracy", "under-routed", "over-routed"], *rows]
 
 
-def _left_out(areas: Mapping[str, Mapping[str, Any]]) -> Table:
-    names = [name for name in next(iter(areas.values())) if name != "rows"]
-    rows = [[task, str(one["rows"]), *(_number(one[name]) for name in names)] for task, one in areas.items()]
-    return [["task", "prompts", *(name.replace("_", " ") for name in names)], *rows]
+def _areas(found: Mapping[str, Mapping[str, Any]], rankings: Mapping[str, str]) -> Table:
+    """Return a row per part: each ranking with its interval, the baselines, and what is said of the first."""
+    first = next(iter(rankings))
+    baselines = list(next(iter(found.values()))["against"])
+    said = [f"{rankings[first]} against {name.replace('_', ' ')}" for name in baselines]
+    rows = [["part", "prompts", *rankings.values(), "random, always one", *said]]
+    for part, one in found.items():
+        cells = [_area(one, name) for name in rankings]
+        judged = [one["against"][name].get(first, {}).get("said", "-") for name in baselines]
+        rows.append([part, str(one["rows"]), *cells, _number(one["random"]), *judged])
+    return rows
+
+
+def _area(one: Mapping[str, Any], name: str) -> str:
+    bounds = one["intervals"].get(name)
+    return _interval(bounds) if bounds else _number(one[name])
 
 
 def percent(share: float | None) -> str:

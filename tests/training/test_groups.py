@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from training.areas import areas_by_group
 from training.baselines import routing
-from training.groups import above_length, by_group, left_out
+from training.groups import by_group, left_out
 
 TIERS = ("economy", "premium")
 # Two tasks of four prompts: the weak model answers the short ones of "a" and the long ones of "b".
@@ -29,11 +30,15 @@ def test_a_group_that_is_left_out_is_never_fitted_on():
         seen.append(sorted({GROUPS[place] for place in train}))
         return lambda asked: -WEAK[asked]
 
-    found = left_out(fit, GROUPS, FOLDS, WORDS, WEAK, np.ones(8))
+    found = left_out(fit, GROUPS, FOLDS)
     assert seen == [["a", "b"], ["a", "b"], ["b"], ["a"]]
-    assert found["a"] == {"rows": 4, "left_out": 0.75, "length": 0.75, "in_domain": 0.75}
-    assert found["b"]["length"] == 0.25
-    assert above_length(found) == "1 of 2"
+    assert found["left_out"].tolist() == found["in_domain"].tolist() == (-WEAK).tolist()
+
+
+def test_the_only_group_has_no_others_to_learn_from():
+    found = left_out(lambda _: lambda asked: WORDS[asked], ["a"] * 8, FOLDS)
+    assert np.isnan(found["left_out"]).all()
+    assert found["in_domain"].tolist() == WORDS.tolist()
 
 
 def test_what_was_learned_from_one_task_may_mislead_on_the_other():
@@ -41,11 +46,5 @@ def test_what_was_learned_from_one_task_may_mislead_on_the_other():
         slope = np.polyfit(WORDS[train], 1 - WEAK[train], 1)[0]
         return lambda asked: slope * WORDS[asked]
 
-    found = left_out(fit, GROUPS, FOLDS, WORDS, WEAK, np.ones(8))
+    found = areas_by_group(left_out(fit, GROUPS, FOLDS), GROUPS, WEAK, np.ones(8), rounds=50)
     assert (found["a"]["left_out"], found["b"]["left_out"]) == (pytest.approx(0.25), pytest.approx(0.25))
-
-
-def test_a_group_without_a_gap_has_no_area():
-    found = left_out(lambda _: lambda asked: WORDS[asked], GROUPS, FOLDS, WORDS, np.ones(8), np.ones(8))
-    assert found["a"] == {"rows": 4, "left_out": None, "length": None, "in_domain": None}
-    assert above_length(found) == "0 of 0"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from training.config import OUTCOME_PAIRS, TrainingConfig
 from training.fit import Examples
 from training.labeling import Labels
-from training.transfer import outcome_rows, transfer
+from training.transfer import CORPUS, Transfer, corpus_rows, outcome_rows, sources_left_out, transfer
 
-CONFIG = TrainingConfig(token_weight=0.0, folds=3)
+CONFIG = TrainingConfig(token_weight=0.0, folds=3, resamples=60)
 WEAK, STRONG = OUTCOME_PAIRS["nine_models"]
 NAMES = ("nine_models/easy", "nine_models/hard")
 
@@ -25,12 +27,11 @@ def world(rows=240, corpus=60):
     examples = Examples(inputs, labels, np.arange(len(answered)) % 3, families)
     scores = [{WEAK: one, STRONG: 1.0} for one in answered[corpus:]]
     found = outcome_rows(scores, families[corpus:], NAMES, draw.random(rows), first=corpus)
-    return examples, corpus, found
+    return Transfer(examples, corpus, found, CONFIG, embedded=2)
 
 
 def test_what_decides_is_found_on_a_task_that_was_never_seen():
-    examples, corpus, found = world()
-    (areas,) = transfer(examples, corpus, found, CONFIG, embedded=2).values()
+    (areas,) = transfer(world()).values()
     assert set(areas) == {"easy", "hard", "all"}
     for task in ("easy", "hard"):
         assert areas[task]["rows"] == 120
@@ -38,12 +39,42 @@ def test_what_decides_is_found_on_a_task_that_was_never_seen():
         assert areas[task]["left_out"] == pytest.approx(0.75, abs=0.03)
         assert areas[task]["corpus"] > 0.7 > areas[task]["length"]
         assert areas[task]["task_table"] == 0.5
+        assert areas[task]["against"]["length"]["left_out"]["said"] == "better"
+        # there is no other source: what is left without this one is the corpus
+        assert areas[task]["source_out"] == areas[task]["corpus"]
     assert areas["all"]["corpus"] > areas["all"]["task_table"]
+    assert areas["all"]["left_out"] is None
+
+
+def test_a_source_that_is_left_out_teaches_nothing_of_itself():
+    made = world()
+    swapped = replace(
+        made.examples, labels=replace(made.examples.labels, targets=made.examples.labels.targets.copy())
+    )
+    swapped.labels.targets[made.own :, 0] = 1 - swapped.labels.targets[made.own :, 0]
+    rows = corpus_rows(
+        1 - made.examples.labels.targets[: made.own, 0].astype(int), ["any"] * made.own, np.ones(made.own)
+    )
+    found = sources_left_out(made, rows)
+    assert list(found) == ["nine_models", CORPUS]
+    other = sources_left_out(replace(made, examples=swapped), rows)
+    # labels of the source itself do not matter for it, and decide all where the corpus is what is left out
+    assert other["nine_models"]["source_out"] == found["nine_models"]["source_out"] > 0.7
+    assert other[CORPUS]["source_out"] < 0.4 < 0.6 < found[CORPUS]["source_out"]
+    assert found[CORPUS]["length"] == found[CORPUS]["random"] == 0.5
+
+
+def test_where_all_the_rest_says_the_same_there_is_nothing_to_learn_without_a_source():
+    made = world()
+    made.examples.labels.targets[made.own :, 0] = 1.0
+    rows = corpus_rows(np.arange(made.own) % 2, ["any"] * made.own, np.ones(made.own))
+    assert sources_left_out(replace(made, found={}), rows)[CORPUS]["source_out"] is None
 
 
 def test_rows_that_one_of_the_pair_did_not_answer_do_not_count():
     scores = [{WEAK: 1.0}, {WEAK: 0.0, STRONG: 1.0}, {}]
     found = outcome_rows(scores, np.array([1, 2, 0]), NAMES, np.ones(3), first=10)
     assert found["nine_models"].places.tolist() == [11]
+    assert found["nine_models"].every.tolist() == [10, 11]
     assert found["nine_models"].tasks == ["hard"]
     assert "routerbench" not in found
