@@ -73,11 +73,11 @@ class _Server(uvicorn.Server):
         """Start, then tell the person who started it."""
         await super().startup(sockets)
         if self.started:
-            _settle_memory()
+            settle_memory()
             click.echo(self._banner)
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Leave what was built at start out of garbage collection: walking it stops every request for 30 ms."""
     gc.collect()
     gc.freeze()

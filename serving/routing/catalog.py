@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from serving.routing.columns import Columns
 from serving.routing.prices import Prices, picodollars_per_token, usd
 from serving.routing.token_rates import UNKNOWN_FAMILY
 
@@ -115,8 +116,15 @@ class Deployment:
         return None if cost is None else usd(cost)
 
 
+class _WithColumns:
+    """Room for what is worked out once, outside of the fields: it is no part of what a catalog says."""
+
+    __slots__ = ("_columns",)
+    _columns: Columns
+
+
 @dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(_WithColumns):
     """All deployments by name, in the order of the settings.
 
     Every window holds `least_window_tokens` (0 where one is unknown), and everybody can write
@@ -139,6 +147,14 @@ class Catalog:
 
     def __len__(self) -> int:
         return len(self.deployments)
+
+    def columns(self) -> Columns:
+        """Return the deployments as columns, made when they are first asked for."""
+        try:
+            return self._columns
+        except AttributeError:
+            object.__setattr__(self, "_columns", Columns(self))
+            return self._columns
 
     def named(self, model: str) -> tuple[Deployment, ...]:
         """Return the deployment of that name, or all that serve the model of that name."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from serving.routing.request import RoutingRequest
 
 NANODOLLARS_PER_DOLLAR = 10**9
-_PICODOLLARS_PER_NANODOLLAR = 1_000
+PICODOLLARS_PER_NANODOLLAR = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def worst_cost_nanousd(request: RoutingRequest, row: Deployment) -> int | None:
     if prices.reasoning is not None and prices.reasoning > dearest_output:
         dearest_output = prices.reasoning
     cost = input_tokens * dearest_input + request.choices * output_tokens * dearest_output
-    return -(-cost // _PICODOLLARS_PER_NANODOLLAR)
+    return -(-cost // PICODOLLARS_PER_NANODOLLAR)
 
 
 def nanodollars(usd: float) -> int:

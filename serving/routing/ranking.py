@@ -9,7 +9,7 @@ from serving.records import Prediction
 from serving.routing.exploration import aim, neighbours, probability
 from serving.routing.policy import Policy
 from serving.routing.request import RoutingRequest
-from serving.routing.scoring import Candidate, by_sum
+from serving.routing.scoring import Candidate
 from serving.routing.snapshot import Traffic
 
 
@@ -49,16 +49,14 @@ def rank(
 ) -> Ranked:
     """Order by a pin, the control group's or the explored tier first, a shifted tier last, the sum, the name.
 
-    It is one order over all deployments, whatever the limits leave of them. That is why tightening a limit
-    on a quantity never makes it worse: either the first choice passes the limit and stays first, or it
-    exceeds the limit, and everything that is left does not. Exploration is the exception: it starts from
-    what the limits leave.
+    The candidates come by the sum and the name. It is one order over all deployments, whatever the limits
+    leave of them. That is why tightening a limit on a quantity never makes it worse: either the first choice
+    passes the limit and stays first, or it exceeds the limit, and everything that is left does not.
+    Exploration is the exception: it starts from what the limits leave.
     """
     place = {name: index for index, name in enumerate(request.limits.pin)}
     if place:
-        candidates.sort(key=lambda row: (place[row.deployment], row.total_usd, row.deployment))
-    else:
-        candidates.sort(key=by_sum)
+        candidates.sort(key=lambda row: place[row.deployment])
     misroute_usd = (1.0 - prediction.sufficiency[0]) * policy.usd_per_lost_quality
     chose = bool(request.only or place)
     shifts = policy.share_cap < 1.0 and len(prediction.tiers) > 1 and traffic.shifts(misroute_usd)
@@ -88,7 +86,10 @@ def _moved(candidates: list[Candidate], first: str | None, last: str | None) -> 
     """Return the candidates with one tier moved to the front and one to the end, else in their order."""
     if first is None and last is None:
         return candidates
-    return sorted(candidates, key=lambda row: (row.tier != first, row.tier == last))
+    # not a sort with a key: a catalog may be long
+    ahead = [row for row in candidates if row.tier == first] if first else []
+    behind = [row for row in candidates if row.tier == last] if last and last != first else []
+    return [*ahead, *(row for row in candidates if row.tier not in (first, last)), *behind]
 
 
 def _wants_lowest(lowest: str, candidates: Sequence[Candidate]) -> bool | None:

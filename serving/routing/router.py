@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from classifier.tiers import tier_probabilities
 from serving.records import Prediction
 from serving.routing.catalog import Catalog
-from serving.routing.filters import (
-    Rejection,
-    filters_for,
-    filters_that_can,
-    first_reason,
-    outside,
-    tiers_within,
-)
+from serving.routing.filters import Rejection
 from serving.routing.policy import Policy
 from serving.routing.ranking import Share, rank
 from serving.routing.request import RoutingRequest
-from serving.routing.scoring import Candidate, expected_quality, pricing, rates
+from serving.routing.scoring import Asked, Candidate, rates
+from serving.routing.sifting import sift
 from serving.routing.snapshot import Snapshot
 
 
@@ -27,13 +22,14 @@ from serving.routing.snapshot import Snapshot
 class Decision:
     """What was chosen and why: `ranking` is cheapest sum first, `rejected` has a reason each.
 
-    `propensity` is the probability with which this choice was made: 1 without exploration.
+    `propensity` is the probability with which this choice was made: 1 without exploration. The reasons in
+    `rejected` of a long catalog are worked out when they are first read.
     """
 
     request: RoutingRequest
     prediction: Prediction
     ranking: tuple[Candidate, ...]
-    rejected: tuple[Rejection, ...]
+    rejected: Sequence[Rejection]
     quality_floor: float
     share: Share
     policy_version: str
@@ -65,42 +61,39 @@ def decide(
     policy: Policy,
 ) -> Decision:
     """Choose the deployment that serves this request at the least total price."""
-    floor = _quality_floor(request, policy)
-    tiers = tiers_within(request.limits, prediction.tiers)
-    shares = list(zip(prediction.tiers, tier_probabilities(prediction.sufficiency), strict=True))
-    stays = _stays_with(request, prediction, catalog)
-    price = pricing(request, rates(policy, request.limits.cost_versus_quality, stays))
-    filters = filters_for(request)
-    few = filters_that_can(filters, request, catalog)
-    states = snapshot.states
-    candidates: list[Candidate] = []
-    rejected: list[Rejection] = []
-    for row in catalog:
-        state = states[row.name]
-        against = first_reason(request, row, state, filters if row.is_conditional else few)
-        if against is None and tiers is not None:
-            against = outside(tiers, row)
-        if against is not None:
-            rejected.append(against)
-            continue
-        quality = expected_quality(state.quality or row.quality, shares)
-        if quality < floor:
-            reason = f"expected quality {quality:.3f} is below the floor of {floor:.3f}"
-            rejected.append(Rejection(row.name, "quality_floor", reason))
-            continue
-        candidates.append(price(row, state, quality))
-    ranked = rank(candidates, request, prediction, snapshot.traffic, policy, stays)
+    asked = asked_of(request, prediction, catalog, snapshot, policy)
+    candidates, rejected = sift(asked)
+    ranked = rank(candidates, request, prediction, snapshot.traffic, policy, asked.rates.stays)
     return Decision(
         request=request,
         prediction=prediction,
         ranking=ranked.ranking,
-        rejected=tuple(rejected),
-        quality_floor=floor,
+        rejected=rejected,
+        quality_floor=asked.floor,
         share=ranked.share,
         policy_version=policy.version,
         snapshot_version=snapshot.version,
         reason=ranked.reason,
         propensity=ranked.propensity,
+    )
+
+
+def asked_of(
+    request: RoutingRequest,
+    prediction: Prediction,
+    catalog: Catalog,
+    snapshot: Snapshot,
+    policy: Policy,
+) -> Asked:
+    """Return what a decision holds against each deployment."""
+    stays = _stays_with(request, prediction, catalog)
+    return Asked(
+        request,
+        catalog,
+        snapshot.states,
+        list(zip(prediction.tiers, tier_probabilities(prediction.sufficiency), strict=True)),
+        _quality_floor(request, policy),
+        rates(policy, request.limits.cost_versus_quality, stays),
     )
 
 

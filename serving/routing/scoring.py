@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from serving.routing.catalog import Deployment
+from serving.routing.catalog import Catalog, Deployment
 from serving.routing.filters import token_cost_usd
 from serving.routing.policy import Policy
 from serving.routing.request import RoutingRequest
@@ -32,7 +33,8 @@ class Candidate(NamedTuple):
         return tokens + self.waiting_cost_usd + self.lost_quality_cost_usd + self.switch_cost_usd
 
 
-_candidate = tuple.__new__
+# not by name: a catalog may be long, and this is what there is most of
+candidate = partial(tuple.__new__, Candidate)
 
 
 def by_sum(row: Candidate) -> tuple[float, str]:
@@ -48,6 +50,17 @@ class Rates(NamedTuple):
     usd_per_lost_quality: float
     usd_per_switch: float
     stays: str | None
+
+
+class Asked(NamedTuple):
+    """What one decision holds against each deployment; `shares` is P(required = tier) of each tier."""
+
+    request: RoutingRequest
+    catalog: Catalog
+    states: Mapping[str, DeploymentState]
+    shares: Sequence[tuple[str, float]]
+    floor: float
+    rates: Rates
 
 
 def rates(policy: Policy, dial: float | None, stays: str | None) -> Rates:
@@ -79,9 +92,7 @@ def pricing(
     def price(row: Deployment, state: DeploymentState, quality: float) -> Candidate:
         latency_ms = state.latency_ms(output_tokens)
         switch_cost_usd = 0.0 if stays is None or row.name == stays else usd_per_switch
-        # not by name: a catalog may be long, and this is what there is most of
-        return _candidate(
-            Candidate,
+        return candidate(
             (
                 row.name,
                 row.tier,

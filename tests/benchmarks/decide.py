@@ -1,16 +1,20 @@
 """One decision over catalogs of 10, 100 and 1,000 deployments, the classifier left out, on one core.
 
 A decision waits for nothing, so that its time is the processor's: what else a busy machine does in between
-is not counted.
+is not counted. Garbage is collected as the server does it, and between two decisions the live numbers of a
+few deployments change, as they do under traffic.
 """
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from statistics import quantiles
 
+from serving.cli.serve import settle_memory
 from serving.records import Prediction
 from serving.routing.catalog import Catalog, Deployment
 from serving.routing.policy import Policy
@@ -28,14 +32,17 @@ _PRIOR = {"economy": (0.95, 0.55, 0.25), "standard": (0.96, 0.92, 0.55), "premiu
 _WANTED: dict[int, float | None] = {10: 0.1, 100: None, 1_000: 2.0}
 _MOST_DECISIONS = 20_000
 _KINDS = 500
+# A request under way changes the state of one deployment when it starts and of one when it ends.
+_CHANGED = 2
 
 
 def measure(plan: Plan) -> Iterator[Figure]:
     """Yield p50 and p99 for each length, for plain requests and for those with limits and conversations."""
-    with pinned(server_core()):
+    with pinned(server_core()), _garbage_as_served():
         for count, wanted in _WANTED.items():
             for name, are_plain in (("plain", True), ("with needs", False)):
                 given = inputs(count, are_plain=are_plain)
+                gc.freeze()
                 rounds = [
                     (_p50_p99(_decided, given, plan.seconds), _p50_p99(_cheapest, given, plan.seconds))
                     for _ in range(plan.repeats)
@@ -52,22 +59,36 @@ def measure(plan: Plan) -> Iterator[Figure]:
                     )
 
 
+@contextmanager
+def _garbage_as_served() -> Iterator[None]:
+    before = gc.get_threshold()
+    settle_memory()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
 def inputs(count: int, *, are_plain: bool) -> list[Inputs]:
     """Return different requests to one catalog of so many deployments, the same for the same arguments."""
     draw = random.Random(count)
     catalog = Catalog({f"d{place}": _deployment(place, draw) for place in range(count)})
-    states = {row.name: DeploymentState(draw.uniform(100, 900), draw.uniform(40, 200)) for row in catalog}
+    states = {row.name: _state(draw) for row in catalog}
     traffic = Traffic(500, 0.6, threshold_usd=0.01, has_room=False)
-    return [
-        Inputs(
-            _request(place, draw, count, are_plain=are_plain),
-            _prediction(draw),
-            catalog,
-            Snapshot(str(place), states, traffic),
-            Policy(),
+    found = []
+    for place in range(_KINDS):
+        request = _request(place, draw, count, are_plain=are_plain)
+        changed = {f"d{draw.randrange(count)}": _state(draw) for _ in range(_CHANGED)}
+        states = {**states, **changed}
+        found.append(
+            Inputs(request, _prediction(draw), catalog, Snapshot(str(place), states, traffic), Policy())
         )
-        for place in range(_KINDS)
-    ]
+    return found
+
+
+def _state(draw: random.Random) -> DeploymentState:
+    return DeploymentState(draw.uniform(100, 900), draw.uniform(40, 200))
 
 
 def _deployment(place: int, draw: random.Random) -> Deployment:
