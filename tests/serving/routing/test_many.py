@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.routing.catalog import Catalog
@@ -56,7 +56,6 @@ def same(found, expected):
     return repr(list(found)) == repr(list(expected))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(busy_worlds())
 def test_both_ways_give_the_same_candidates_and_reasons(world):
     asked = asked_of(*world)
@@ -83,7 +82,7 @@ def test_what_is_kept_between_decisions_changes_none_of_them():
         assert same(many(kept)[0], many(fresh)[0])
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(busy_worlds(), st.sampled_from([2**53, 10**25]), st.sampled_from(["prompt", "answer", "price"]))
 def test_numbers_too_large_for_columns_are_counted_one_by_one(world, large, where):
     request, prediction, catalog, snapshot, policy = world
