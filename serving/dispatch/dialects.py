@@ -7,7 +7,8 @@ not be what was asked: a refusal costs no call, and the next deployment is tried
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Any
 
 from serving.dispatch.adapter import ProviderError, cannot
@@ -20,7 +21,9 @@ class Dialect:
     `refuse` names fields that the provider cannot honour, with the values that ask for nothing.
     `keeps` names what of other providers' fields in a message it takes: the rest would be refused as unknown.
     `formats` names the types of `response_format` that it lacks. `careful` are fields that are added where
-    tools or a form of the answer are asked for.
+    tools or a form of the answer are asked for. `fields` names what of a message is left out.
+    `at_rest` is how a model that reasons is spoken to where `reasoning_effort` is none.
+    `call_id_length` is how many letters and digits the id of a tool's call must have; others are recast.
     """
 
     roles: Mapping[str, str] = field(default_factory=dict)
@@ -34,6 +37,9 @@ class Dialect:
     stream_options: bool = True
     key_header: str = "authorization"
     keeps: frozenset[str] = frozenset()
+    fields: frozenset[str] = frozenset()
+    at_rest: Dialect | None = None
+    call_id_length: int | None = None
 
 
 # What an answer of another provider, or a caller who speaks to one, puts into messages.
@@ -48,15 +54,23 @@ _PLATFORM = frozenset(
      "verbosity", "prediction"}
 )  # fmt: skip
 
+# A 400 while a model reasons: learn.microsoft.com/azure/ai-foundry/openai/how-to/reasoning, not supported;
+# taken where it does not: developers.openai.com/api/docs/guides/latest-model, parameter compatibility.
+_SAMPLING = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty"})
+_READS_ODDS: Mapping[str, tuple[Any, ...]] = {"logprobs": _OFF, "logit_bias": (None, {})}
+# developers.openai.com/api/reference/resources/chat: max_tokens is deprecated, reasoning models refuse it
+_OPENAI = Dialect(rename={"max_tokens": "max_completion_tokens"}, most_stops=4)
+# learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle (the v1 API, no api-version)
+_AZURE = replace(_OPENAI, key_header="api-key")
+
 DIALECTS: Mapping[str, Dialect] = {
     # Servers that nothing is known about: everything goes on as it came.
     "plain": Dialect(keeps=_OF_OTHERS),
-    # developers.openai.com/api/reference/resources/chat: max_tokens is deprecated, reasoning models refuse it
-    "openai": Dialect(rename={"max_tokens": "max_completion_tokens"}, most_stops=4),
-    # learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle (the v1 API, no api-version)
-    "azure": Dialect(
-        rename={"max_tokens": "max_completion_tokens"}, most_stops=4, key_header="api-key"
-    ),
+    "openai": _OPENAI,
+    # models that reason unless they are told not to: GPT-5 and later, o3, o4
+    "openai_reasoning": replace(_OPENAI, drop=_SAMPLING, refuse=_READS_ODDS, at_rest=_OPENAI),
+    "azure": _AZURE,
+    "azure_reasoning": replace(_AZURE, drop=_SAMPLING, refuse=_READS_ODDS, at_rest=_AZURE),
     # docs.mistral.ai/api (fields as of its Python SDK 3.7); unknown fields are answered with 422
     "mistral": Dialect(
         roles=_SYSTEM,
@@ -65,6 +79,8 @@ DIALECTS: Mapping[str, Dialect] = {
         clamp={"temperature": (0.0, 1.5)},
         refuse={"logit_bias": (None, {}), "modalities": (None, ["text"])},
         stream_options=False,
+        # mistralai.github.io/mistral-common/usage/tools; another id is a 400 of code 3280
+        call_id_length=9,
     ),
     # api-docs.deepseek.com/api/create-chat-completion: JSON without a schema, one answer
     "deepseek": Dialect(
@@ -92,6 +108,7 @@ DIALECTS: Mapping[str, Dialect] = {
         roles=_SYSTEM,
         drop=_PLATFORM - {"user", "service_tier"},
         refuse={"n": _ONE, "logprobs": _OFF, "logit_bias": (None, {})},
+        fields=frozenset({"name"}),
         most_stops=4,
     ),
     # docs.together.ai/reference/chat-completions-1: logprobs is a number there
@@ -129,6 +146,8 @@ def adapted(body: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
     >>> adapted({"max_tokens": 5, "store": True}, DIALECTS["openai"])
     {'max_completion_tokens': 5, 'store': True}
     """
+    if dialect.at_rest is not None and body.get("reasoning_effort") == "none":
+        dialect = dialect.at_rest
     for message in _impossible(body, dialect):
         raise message
     renamed = {
@@ -167,7 +186,7 @@ def _recast(message: Any, dialect: Dialect) -> Any:
     if not isinstance(message, dict):
         return message
     role = dialect.roles.get(str(message.get("role")))
-    strange = _OF_OTHERS - dialect.keeps
+    strange = (_OF_OTHERS - dialect.keeps) | dialect.fields
     found = message if role is None else message | {"role": role}
     if not strange.isdisjoint(found):
         found = {name: value for name, value in found.items() if name not in strange}
@@ -177,7 +196,34 @@ def _recast(message: Any, dialect: Dialect) -> Any:
             continue
         if any(isinstance(row, dict) and inner in row for row in rows):
             found = found | {name: [_without(row, inner) for row in rows]}
-    return found
+    return found if dialect.call_id_length is None else _with_short_ids(found, dialect.call_id_length)
+
+
+def _with_short_ids(message: dict[str, Any], length: int) -> dict[str, Any]:
+    """Return a message whose ids of calls the provider takes; the same id becomes the same everywhere."""
+    calls = message.get("tool_calls")
+    if isinstance(calls, list):
+        told = [
+            call | {"id": short_id(call["id"], length)}
+            if isinstance(call, dict) and isinstance(call.get("id"), str)
+            else call
+            for call in calls
+        ]
+        message = message | {"tool_calls": told}
+    if isinstance(message.get("tool_call_id"), str):
+        message = message | {"tool_call_id": short_id(message["tool_call_id"], length)}
+    return message
+
+
+def short_id(told: str, length: int) -> str:
+    """Return an id of so many letters and digits for any id; one that is so already stays.
+
+    >>> short_id("D681PevKs", 9), len(short_id("call_1", 9)), short_id("call_1", 9) == short_id("call_2", 9)
+    ('D681PevKs', 9, False)
+    """
+    if len(told) == length and told.isascii() and told.isalnum():
+        return told
+    return blake2b(told.encode("utf-8", "replace")).hexdigest()[:length]
 
 
 def _without(row: Any, name: str) -> Any:

@@ -41,6 +41,9 @@ _BY_CODE: dict[str, tuple[str, bool]] = {
     # Azure: learn.microsoft.com/azure/ai-foundry/openai/concepts/content-filter
     "content_filter": ("content_filter", False),
     "content_policy_violation": ("content_filter", False),
+    # what this model cannot do, which another can: developers.openai.com/api/docs/guides/error-codes
+    "unsupported_parameter": ("invalid_request", True),
+    "unsupported_value": ("invalid_request", True),
     # DashScope: alibabacloud.com/help/en/model-studio/error-code
     "data_inspection_failed": ("content_filter", False),
     "datainspectionfailed": ("content_filter", False),

@@ -13,7 +13,7 @@ ADAPTERS = ("demo", "openai_compatible", "anthropic", "gemini")
 # Per adapter: the ways its providers, or generations of their models, differ. The first is assumed.
 DIALECTS = {
     "openai_compatible": (
-        *("plain", "openai", "azure", "mistral", "deepseek", "qwen"),
+        *("plain", "openai", "openai_reasoning", "azure", "azure_reasoning", "mistral", "deepseek", "qwen"),
         *("groq", "together", "openrouter", "vllm", "ollama"),
     ),
     "anthropic": ("anthropic", "anthropic_budget"),

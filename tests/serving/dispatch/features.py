@@ -59,6 +59,7 @@ FEATURES: dict[str, tuple[str, dict[str, Any]]] = {
             _said("Now in French.", "system"),
         ]
     }),
+    "names": ("a name beside a message", {"messages": [USER | {"name": "Ada"}]}),
     "turns": ("an assistant first, the same role twice, empty words", {
         "messages": [
             _said("Hi.", "assistant"), _said("a"), _said(""), _said("b"), _said("c", "assistant"), USER,
@@ -90,6 +91,9 @@ FEATURES: dict[str, tuple[str, dict[str, Any]]] = {
     "max_tokens": ("max_tokens", {"max_tokens": 50}),
     "max_completion_tokens": ("max_completion_tokens", {"max_completion_tokens": 50}),
     "temperature": ("temperature 1.8", {"temperature": 1.8}),
+    "temperature_at_rest": (
+        "temperature without reasoning", {"reasoning_effort": "none", "temperature": 0.3}
+    ),
     "top_p": ("top_p", {"top_p": 0.5}),
     "seed": ("seed", {"seed": 7}),
     "presence_penalty": ("presence penalty", {"presence_penalty": 0.5}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +71,9 @@ def test_a_schema_is_sent_or_refused_and_never_dropped(name):
 
 @BY_NAME
 def test_temperature_stays_within_the_providers_range(name):
+    if "temperature" in DIALECTS[name].drop:
+        assert "temperature" not in adapted(ASKED | {"temperature": 2.0}, DIALECTS[name])
+        return
     least, most = DIALECTS[name].clamp.get("temperature", (0.0, 2.0))
     assert adapted(ASKED | {"temperature": 2.0}, DIALECTS[name])["temperature"] == most
     assert adapted(ASKED | {"temperature": 0.0}, DIALECTS[name])["temperature"] == least
@@ -86,7 +91,7 @@ def test_too_many_stop_sequences_are_refused_where_there_is_a_limit(name):
 @BY_NAME
 def test_the_key_travels_in_the_providers_header_alone(name):
     headers = sent_by(name)["headers"]
-    expected = {"api-key": KEY} if name == "azure" else {"authorization": f"Bearer {KEY}"}
+    expected = {"api-key": KEY} if name.startswith("azure") else {"authorization": f"Bearer {KEY}"}
     assert {key: headers[key] for key in ("api-key", "authorization") if key in headers} == expected
 
 
@@ -98,6 +103,30 @@ def test_mistral_is_asked_in_its_own_words():
         row = deployment("openai_compatible", provider.base_url, "mistral")
         streamed(adapter("openai_compatible"), row, ASKED | {"stream_options": {"include_usage": True}})
     assert "stream_options" not in provider.requests[0]["body"]
+
+
+def test_ids_of_calls_that_another_provider_made_are_ones_that_mistral_takes():
+    calls = [
+        {"id": name, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        for name in ("call_AbC123", "toolu_01", "D681PevKs")
+    ]
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "1"} for call in calls]
+    messages = [{"role": "assistant", "content": None, "tool_calls": calls}, *results]
+    answer, *told = sent_by("mistral", messages=messages)["body"]["messages"]
+    sent = [call["id"] for call in answer["tool_calls"]]
+    assert sent == [result["tool_call_id"] for result in told]
+    assert len(set(sent)) == 3
+    assert all(re.fullmatch("[a-zA-Z0-9]{9}", one) for one in sent)
+    assert sent[2] == "D681PevKs"
+
+
+@pytest.mark.parametrize("name", ["openai_reasoning", "azure_reasoning"])
+def test_a_model_that_reasons_is_not_sent_what_it_refuses_unless_it_is_at_rest(name):
+    fields = {"temperature": 0.2, "top_p": 0.9, "presence_penalty": 0.1, "frequency_penalty": 0.1}
+    assert not fields.keys() & sent_by(name, **fields)["body"].keys()
+    at_rest = sent_by(name, reasoning_effort="none", logprobs=True, **fields)["body"]
+    assert fields.items() <= at_rest.items()
+    assert at_rest["logprobs"] is True
 
 
 def test_openrouter_is_kept_from_hosts_that_would_ignore_tools_or_a_schema():

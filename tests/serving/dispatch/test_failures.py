@@ -140,6 +140,8 @@ def coded(code, **fields):
         (413, coded("rate_limit_exceeded", type="tokens"), "rate_limit", True),
         (403, coded(403, metadata={"reasons": ["x"]}), "content_filter", False),
         (400, coded("data_inspection_failed"), "content_filter", False),
+        (400, coded("unsupported_value", param="temperature"), "invalid_request", True),
+        (400, coded("unsupported_parameter", param="stop"), "invalid_request", True),
         (400, {"error": FILTERED | {"message": "told"}}, "content_filter", False),
     ],
 )
