@@ -27,6 +27,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "registry": ("training.registry_cli", "registry", "Keep MLflow's registry of artifacts."),
     "sources": ("training.cli", "sources", "List public outcome data to train on, or read one source."),
     "train": ("training.cli", "train", "Fit, export and evaluate a classifier."),
+    "retrain": ("training.retrain_cli", "retrain", "Learn from feedback: a judged candidate, or a reason."),
 }
 
 # What training does after a command of serving, with what that returned: neither knows of the other.

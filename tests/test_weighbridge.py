@@ -28,6 +28,7 @@ COMMANDS = [
     "registry",
     "sources",
     "train",
+    "retrain",
 ]
 
 

@@ -75,8 +75,9 @@ class TrainingConfig:
     `encoder_source` is a sentence-transformers folder; None takes the packaged all-MiniLM-L6-v2.
     `embedding_weight` is how loudly the embedding speaks beside the features, before any fitting.
     `token_weight` is the same for the tokens themselves and their pairs; 0 leaves them out.
-    `trees` are tried on top of each linear head; 0 for none. `dresses` is in how many other dresses each
-    row is met too (`training.augment`), `dress_weight` what each of them counts.
+    `trees` are tried on top of each linear head, 0 for none; they split between so many `tree_bins` of each
+    column, or, where that is 0, between scikit-learn's own, which take most of their time. `dresses` is in
+    how many other dresses each row is met too (`training.augment`), `dress_weight` what each of them counts.
     `regularisation` are the values of C that cross-validation chooses from, per head, over `inner_folds`;
     `folds` are those that judge. `resamples` are drawn for each interval.
     """
@@ -101,6 +102,7 @@ class TrainingConfig:
     inner_folds: int = 3
     resamples: int = 1_000
     trees: int = 120
+    tree_bins: int = 0
     dresses: int = 1
     dress_weight: float = 0.3
     compare: bool = False
@@ -124,12 +126,17 @@ def load_config(file: Path | None, **overrides: Any) -> TrainingConfig:
     >>> load_config(None, seed=11, version=None).seed
     11
     """
-    found = _read(file) if file else {}
+    return config_of(read_settings(file) if file else {}, **overrides)
+
+
+def config_of(found: Mapping[str, Any], **overrides: Any) -> TrainingConfig:
+    """Return the defaults, changed by the settings found and then by every override that is not None."""
     given = {name: value for name, value in overrides.items() if value is not None}
-    return replace(TrainingConfig(), **_typed(found | given))
+    return replace(TrainingConfig(), **_typed({**found, **given}))
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_settings(file: Path) -> dict[str, Any]:
+    """Return what a TOML file holds; raise ConfigError where it cannot be read."""
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -43,11 +43,14 @@ class Curve:
         return float(self.strong_share[place - 1] + part * step)
 
 
-def cost_quality_curve(difficulty: Numbers, weak: Numbers, strong: Numbers) -> Curve:
+def cost_quality_curve(
+    difficulty: Numbers, weak: Numbers, strong: Numbers, weights: Numbers | None = None
+) -> Curve:
     """Return the curve of sending the most difficult prompts [N] to the strong model first.
 
-    `weak` and `strong` are the two models' performance on each prompt [N]. Rows of equal difficulty count
-    as their average over every order, which is a straight line across them.
+    `weak` and `strong` are the two models' performance on each prompt [N], `weights` what each prompt counts
+    for, all the same without any. Rows of equal difficulty count as their average over every order, which is
+    a straight line across them.
 
     >>> cost_quality_curve(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.ones(2)).recovered.tolist()
     [0.0, 1.0, 1.0]
@@ -55,6 +58,8 @@ def cost_quality_curve(difficulty: Numbers, weak: Numbers, strong: Numbers) -> C
     gain = np.asarray(strong, dtype=np.float64) - np.asarray(weak, dtype=np.float64)
     if len(gain) != len(difficulty):
         raise CurveError(f"{len(difficulty)} difficulties for {len(gain)} performances. Give one per row.")
+    counts = np.ones(len(gain)) if weights is None else weights
+    gain = gain * counts
     total = float(gain.sum())
     if total <= 1e-12:
         raise CurveError(
@@ -67,11 +72,14 @@ def cost_quality_curve(difficulty: Numbers, weak: Numbers, strong: Numbers) -> C
     recovered = np.cumsum(gain[order])[last_of_ties] / total
     # Rounding must not keep the whole from reaching one.
     recovered[-1] = 1.0
-    share = (last_of_ties + 1) / len(ranked)
+    passed = np.cumsum(counts[order])
+    share = passed[last_of_ties] / passed[-1]
     return Curve(np.concatenate([[0.0], share]), np.concatenate([[0.0], recovered]))
 
 
-def area_recovered(difficulty: Numbers, weak: Numbers, strong: Numbers) -> float:
+def area_recovered(
+    difficulty: Numbers, weak: Numbers, strong: Numbers, weights: Numbers | None = None
+) -> float:
     """Return the average performance gap recovered: 0.5 is random order, and what one constant score gives.
 
     >>> area_recovered(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.ones(2))
@@ -79,7 +87,7 @@ def area_recovered(difficulty: Numbers, weak: Numbers, strong: Numbers) -> float
     >>> area_recovered(np.zeros(2), np.array([0.0, 1.0]), np.ones(2))
     0.5
     """
-    return cost_quality_curve(difficulty, weak, strong).area
+    return cost_quality_curve(difficulty, weak, strong, weights).area
 
 
 def calls_needed(difficulty: Numbers, weak: Numbers, strong: Numbers, share: float) -> float:

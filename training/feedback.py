@@ -9,7 +9,7 @@ and nothing above. No other label is invented. What each row counts for is in `i
 from __future__ import annotations
 
 import json
-import sys
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -58,12 +58,15 @@ class Graded:
     """The graded decisions of some exports, in their order.
 
     `labels` over the rows; `groups` [N]: rows of one conversation or one prompt share a number; `places` [N]:
-    where each row stands among all rows of the exports; `report`: counts and weights for a person.
+    where each row stands among all rows of the exports; `conversations` and `prompts` [N]: digests of both,
+    which another export gives again; `report`: counts and weights for a person.
     """
 
     labels: Labels
     groups: Places
     places: Places
+    conversations: Places
+    prompts: Places
     report: dict[str, Any]
 
 
@@ -82,15 +85,19 @@ class Material:
 
 @dataclass(slots=True)
 class _Rows:
-    """What is kept of each graded row while exports are read: numbers, no text and no vector."""
+    """What is kept of each graded row while exports are read: packed numbers, no text and no vector.
 
-    targets: list[list[float]] = field(default_factory=list)
-    weights: list[float] = field(default_factory=list)
-    propensities: list[float] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-    conversations: list[int] = field(default_factory=list)
-    prompts: list[int] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
+    `targets` has a number for each question of each row, `keys` the place of its key in `names`.
+    """
+
+    targets: array[float] = field(default_factory=lambda: array("d"))
+    weights: array[float] = field(default_factory=lambda: array("d"))
+    propensities: array[float] = field(default_factory=lambda: array("d"))
+    keys: array[int] = field(default_factory=lambda: array("q"))
+    conversations: array[int] = field(default_factory=lambda: array("q"))
+    prompts: array[int] = field(default_factory=lambda: array("q"))
+    places: array[int] = field(default_factory=lambda: array("q"))
+    names: dict[str, int] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     opinions: Counter[str] = field(default_factory=Counter)
     read: int = 0
@@ -110,11 +117,14 @@ def graded(
             for decision in piece:
                 _take(rows, decision, tiers, config, encoder_id, seen)
                 rows.read += 1
-    own = np.array(rows.weights, dtype=np.float64)
-    inverse, clipped = inverse_propensity(np.array(rows.propensities, dtype=np.float64), config.most_weight)
-    weights, keys = capped(own * inverse, rows.keys, config.key_share, config.base_weight)
-    targets = np.array(rows.targets, dtype=np.float64).reshape(len(rows.weights), len(tiers) - 1)
-    groups = _groups(rows)
+    own = np.array(rows.weights)
+    inverse, clipped = inverse_propensity(np.array(rows.propensities), config.most_weight)
+    weights, keys = capped(
+        own * inverse, np.array(rows.keys), list(rows.names), config.key_share, config.base_weight
+    )
+    targets = np.array(rows.targets).reshape(len(rows.weights), len(tiers) - 1)
+    conversations, prompts = np.array(rows.conversations), np.array(rows.prompts)
+    groups = _groups(conversations, prompts)
     report = {
         "decisions": rows.read,
         "graded": len(own),
@@ -132,7 +142,7 @@ def graded(
         "base_weight": config.base_weight,
         "keys": keys,
     }
-    return Graded(Labels(targets, weights), groups, np.array(rows.places, dtype=np.int64), report)
+    return Graded(Labels(targets, weights), groups, np.array(rows.places), conversations, prompts, report)
 
 
 def material(exports: Sequence[Path], places: Places) -> Iterator[Material]:
@@ -173,10 +183,10 @@ def _take(
     if weight == 0.0:
         rows.left_out["answers no question"] += 1
         return
-    rows.targets.append(target)
+    rows.targets.extend(target)
     rows.weights.append(weight)
     rows.propensities.append(decision.propensity)
-    rows.keys.append(sys.intern(decision.caller or ""))
+    rows.keys.append(rows.names.setdefault(decision.caller or "", len(rows.names)))
     prompt = _digest(_content(decision))
     rows.prompts.append(prompt)
     rows.conversations.append(_digest(decision.conversation.encode()) if decision.conversation else prompt)
@@ -254,13 +264,13 @@ def _vote(
     return place, opinion.score >= config.good_from, opinion.weight
 
 
-def _groups(rows: _Rows) -> Places:
+def _groups(conversations: Places, prompts: Places) -> Places:
     """Return a number per row that all rows share which a conversation or an equal prompt ties together."""
-    count = len(rows.weights)
+    count = len(conversations)
     if not count:
         return np.zeros(0, dtype=np.int64)
-    _, conversation = np.unique(np.array(rows.conversations, dtype=np.int64), return_inverse=True)
-    _, prompt = np.unique(np.array(rows.prompts, dtype=np.int64), return_inverse=True)
+    _, conversation = np.unique(conversations, return_inverse=True)
+    _, prompt = np.unique(prompts, return_inverse=True)
     size = int(conversation.max()) + int(prompt.max()) + 2
     ties = coo_matrix(
         (np.ones(count, dtype=np.int8), (conversation, prompt + int(conversation.max()) + 1)), (size, size)

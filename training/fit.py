@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -79,6 +79,17 @@ class Examples:
             self.folds[chosen],
             self.families[chosen],
             None if self.tokens is None else self.tokens[chosen],
+        )
+
+    def and_then(self, others: Examples) -> Examples:
+        """Return these rows followed by others; both count tokens, or neither does."""
+        tokens = None if self.tokens is None else vstack([self.tokens, others.tokens]).tocsr()
+        return Examples(
+            np.vstack([self.inputs, others.inputs]),
+            self.labels.and_then(others.labels),
+            np.concatenate([self.folds, others.folds]),
+            np.concatenate([self.families, others.families]),
+            tokens,
         )
 
 
@@ -156,7 +167,7 @@ def _fit_head(
         stacked = _trees_held_out(columns, target, weight, examples.folds[served], config)
         losses["trees"] = _loss(target, stacked, weight)
         if losses["trees"] < losses["linear"]:
-            trees, raw = fit_trees(columns, target, weight, config.trees, config.seed), stacked
+            trees, raw = _trees(columns, target, weight, config), stacked
     calibration = calibrate(raw, target, weight, config.seed)
     return Head(fitted.pipeline, calibration, best, fitted.words, trees, losses)
 
@@ -172,9 +183,15 @@ def _trees_held_out(
     found = np.zeros(len(columns))
     for fold in np.unique(folds):
         inside, outside = folds != fold, folds == fold
-        model = fit_trees(columns[inside], target[inside], weight[inside], config.trees, config.seed)
+        model = _trees(columns[inside], target[inside], weight[inside], config)
         found[outside] = model.decision_function(columns[outside])
     return found
+
+
+def _trees(
+    columns: Matrix, target: npt.NDArray[np.float64], weight: npt.NDArray[np.float64], config: TrainingConfig
+) -> Any:
+    return fit_trees(columns, target, weight, config.trees, config.seed, config.tree_bins)
 
 
 def _fitted(examples: Examples, head: int, pipeline: Pipeline, token_weight: float) -> Fitted:

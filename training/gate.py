@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,35 @@ import numpy as np
 
 from classifier.artifact import ArtifactError, champion_folder, load_manifest
 from classifier.verdict_file import Check, Verdict, manifest_sha256
+from training.champion import report_of
 from training.dataset import Row
 from training.evaluation import tier_figures
-
-REPORT = "report.json"
+from training.off_policy import Compared, HeldOut, area, under_routed
 
 _MAX_CALIBRATION_ERROR = 0.08
 _MAX_TWO_TIERS_UNDER = 0.05
 # What chance alone moves on about a thousand rows.
 _MARGIN = 0.02
+# What chance moves in the share of some thirty attacked, and some hundred perturbed prompts.
+_MAX_MORE_MOVED = 0.05
+# A ratio, on a machine that does other things as well.
+_MAX_SLOWER, _MAX_LARGER = 1.5, 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a retrained candidate is judged by, beside the champion.
+
+    `corpus` and `feedback` hold what both say of rows that neither has seen; `feedback` is None without any.
+    `reports` are those of candidate and champion, `milliseconds` what a prediction takes each, `bytes` their
+    folders' sizes.
+    """
+
+    corpus: HeldOut
+    feedback: HeldOut | None
+    reports: tuple[Mapping[str, Any], Mapping[str, Any]]
+    milliseconds: tuple[float, float]
+    bytes: tuple[int, int]
 
 
 def judge(
@@ -34,23 +54,104 @@ def judge(
     length = report["table"]["prompt length"]["accuracy"]
     checks = [
         _at_least("accuracy above prompt length alone", report["accuracy"], length),
+        *_alone(report),
+    ]
+    champion = _champion(models, report["version"])
+    if champion is None:
+        return Verdict(report["version"], manifest_sha256(folder), None, None, tuple(checks))
+    checks += _beside(report, champion, rows, tiers, threshold)
+    return _verdict(folder, champion_folder(models), checks)
+
+
+def judge_beside(
+    folder: Path,
+    champion: Path,
+    found: Evidence,
+    tiers: Sequence[str],
+    threshold: float,
+    seed: int = 7,
+    rounds: int = 1_000,
+) -> Verdict:
+    """Judge a retrained artifact beside the champion: better, or no worse than chance explains."""
+    ours, theirs = found.reports
+    checks = [
+        *_compared(found.corpus, "corpus", _MARGIN, tiers, threshold, seed, rounds),
+        *_alone(ours),
+        *_robust(ours, theirs),
+        _ratio("latency", found.milliseconds, _MAX_SLOWER, "ms a prediction, in the same run"),
+        _ratio("size", found.bytes, _MAX_LARGER, "bytes of the folder"),
+    ]
+    if found.feedback is not None:
+        # so few rows that a margin would be chance: it is enough that nothing is surely worse
+        checks += _compared(found.feedback, "feedback", None, tiers, threshold, seed, rounds)
+    return _verdict(folder, champion, checks)
+
+
+def _compared(
+    rows: HeldOut,
+    where: str,
+    margin: float | None,
+    tiers: Sequence[str],
+    threshold: float,
+    seed: int,
+    rounds: int,
+) -> list[Check]:
+    """Return the checks on rows that neither artifact has seen, those that the rows can tell."""
+    missed = under_routed(rows, tiers, threshold, seed, rounds)
+    checks = [] if missed is None else [_no_worse(f"under-routing, {where}", missed, margin, sign=1.0)]
+    for head, tier in enumerate(tiers[:-1]):
+        gap = area(rows, head, seed, rounds)
+        if gap is not None:
+            checks.append(_no_worse(f"area recovered, is {tier} enough, {where}", gap, margin, sign=-1.0))
+    return checks
+
+
+def _no_worse(name: str, found: Compared, margin: float | None, sign: float) -> Check:
+    """Return a check on a difference to the champion; `sign` is 1 where more is worse, -1 where less is."""
+    gap = found.difference
+    surely_worse = gap.low > 0.0 if sign > 0.0 else gap.high < 0.0
+    by_margin = margin is not None and sign * gap.value > margin
+    beyond = "" if margin is None else f", and by no more than {margin:g}"
+    return Check(
+        name,
+        not surely_worse and not by_margin,
+        round(found.candidate, 4),
+        round(found.champion + sign * (margin or 0.0), 4),
+        round(found.champion, 4),
+        round(gap.low, 4),
+        round(gap.high, 4),
+        found.rows,
+        f"not surely worse than the champion (low and high are those of the difference){beyond}",
+    )
+
+
+def _robust(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[Check]:
+    """Return the checks on prompts in other dresses and on attacks, each on rows that were not seen."""
+    shared = [
+        (one["value"], theirs["robustness"][kind]["value"])
+        for kind, one in ours["robustness"].items()
+        if theirs.get("robustness", {}).get(kind)
+    ]
+    found = []
+    if shared:
+        kept, before = (round(float(np.mean(values)), 4) for values in zip(*shared, strict=True))
+        found.append(
+            _at_least("robustness, prompts that keep their tier", kept, before - _MAX_MORE_MOVED, before)
+        )
+    if theirs.get("attacks"):
+        moved, before = ours["attacks"]["total"]["value"], theirs["attacks"]["total"]["value"]
+        found.append(_at_most("robustness, attacks that succeed", moved, before + _MAX_MORE_MOVED, before))
+    return found
+
+
+def _alone(report: Mapping[str, Any]) -> list[Check]:
+    return [
         _at_most("two tiers too low", report["two_tiers_under"], _MAX_TWO_TIERS_UNDER),
         *(
             _at_most(f"calibration error, is {tier} enough", head["ece"], _MAX_CALIBRATION_ERROR)
             for tier, head in report["heads"].items()
         ),
     ]
-    champion = _champion(models, report["version"])
-    if champion is None:
-        return Verdict(report["version"], manifest_sha256(folder), None, None, tuple(checks))
-    checks += _beside(report, champion, rows, tiers, threshold)
-    return Verdict(
-        report["version"],
-        manifest_sha256(folder),
-        champion["version"],
-        manifest_sha256(champion_folder(models)),
-        tuple(checks),
-    )
 
 
 def _champion(models: Path, candidate: str) -> Mapping[str, Any] | None:
@@ -58,10 +159,10 @@ def _champion(models: Path, candidate: str) -> Mapping[str, Any] | None:
     try:
         folder = champion_folder(models)
         load_manifest(folder)
-        found: Mapping[str, Any] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    except (ArtifactError, OSError, ValueError):
+    except ArtifactError:
         return None
-    return None if found.get("version") == candidate else found
+    found = report_of(folder)
+    return None if not found or found.get("version") == candidate else found
 
 
 def _beside(
@@ -84,9 +185,26 @@ def _beside(
     ]
 
 
-def _at_least(name: str, candidate: float, bound: float) -> Check:
-    return Check(name, candidate >= bound, candidate, round(bound, 4), rule="at least the bound")
+def _verdict(folder: Path, champion: Path, checks: Sequence[Check]) -> Verdict:
+    seals = manifest_sha256(folder), champion.name, manifest_sha256(champion)
+    return Verdict(folder.name, *seals, tuple(checks))
 
 
-def _at_most(name: str, candidate: float, bound: float) -> Check:
-    return Check(name, candidate <= bound, candidate, round(bound, 4), rule="at most the bound")
+def _ratio(name: str, found: tuple[float, float], most: float, unit: str) -> Check:
+    ours, theirs = found
+    return Check(
+        name,
+        ours <= most * theirs,
+        round(ours, 4),
+        round(most * theirs, 4),
+        round(theirs, 4),
+        rule=f"at most {most:g} times the champion's ({unit})",
+    )
+
+
+def _at_least(name: str, candidate: float, bound: float, champion: float | None = None) -> Check:
+    return Check(name, candidate >= bound, candidate, round(bound, 4), champion, rule="at least the bound")
+
+
+def _at_most(name: str, candidate: float, bound: float, champion: float | None = None) -> Check:
+    return Check(name, candidate <= bound, candidate, round(bound, 4), champion, rule="at most the bound")

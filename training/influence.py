@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 
 def inverse_propensity(propensities: Numbers, most: float) -> tuple[Numbers, int]:
@@ -40,23 +41,23 @@ def effective_rows(weights: Numbers) -> float:
 
 
 def capped(
-    weights: Numbers, keys: Sequence[str], share: float, base_weight: float
+    weights: Numbers, key_of: Places, names: Sequence[str], share: float, base_weight: float
 ) -> tuple[Numbers, list[dict[str, Any]]]:
     """Return the weights with no key above its share of all of it, and what that did to each key.
 
-    Where the base weighs nothing and there are fewer keys than shares in 1, keys above the cap weigh alike.
+    `key_of` [N] is the place of each row's key in `names`. Where the base weighs nothing and there are fewer
+    keys than shares in 1, keys above the cap weigh alike.
     """
-    names, key_of = np.unique(np.array(keys, dtype=object), return_inverse=True)
-    sums = np.zeros(len(names))
-    np.add.at(sums, key_of, weights)
+    sums = np.bincount(key_of, weights, len(names)).astype(np.float64)
+    rows = np.bincount(key_of, minlength=len(names))
     most = _most(sums, share, base_weight)
     kept = np.minimum(sums, most)
     factors = np.divide(kept, sums, out=np.ones_like(sums), where=sums > 0.0)
     total = float(kept.sum()) + base_weight
     told = [
         {
-            "key": str(name) or None,
-            "rows": int((key_of == place).sum()),
+            "key": name or None,
+            "rows": int(rows[place]),
             "weight": round(float(sums[place]), 3),
             "kept": round(float(kept[place]), 3),
             "share": round(float(kept[place]) / total, 4) if total else 0.0,
@@ -65,7 +66,7 @@ def capped(
         for place, name in enumerate(names)
     ]
     found = weights * factors[key_of] if len(names) else weights
-    return found, sorted(told, key=lambda one: -one["weight"])
+    return found, sorted(told, key=lambda one: (-one["weight"], one["key"] or ""))
 
 
 def _most(sums: Numbers, share: float, base_weight: float) -> float:

@@ -64,7 +64,7 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
-class _Material:
+class Material:
     """Everything that fitting needs: the rows of the corpus, then their other dresses, then the outcome data.
 
     `examples` has one row for each of them; `source_row` [N] says which row of the corpus one is or is a
@@ -95,7 +95,7 @@ def train(config: TrainingConfig) -> Trained:
         threadpool_limits(1),
         tqdm(total=6 + config.folds, unit="step", disable=None, file=sys.stderr) as bar,
     ):
-        material = _load(config, bar)
+        material = load_material(config, bar)
         held_out, probes = _weigh_held_out(material, config, bar)
         bar.set_description("fitting on every row")
         heads = _fit(material, np.ones(len(material.rows), dtype=bool), config)
@@ -141,7 +141,8 @@ def created_by(config: TrainingConfig) -> str:
     return " ".join(parts)
 
 
-def _load(config: TrainingConfig, bar: Any) -> _Material:
+def load_material(config: TrainingConfig, bar: Any, encoder: MadeEncoder | None = None) -> Material:
+    """Read and embed all that the config names; the encoder is made where none is given."""
     bar.set_description("reading the corpus")
     corpus = load_corpus(config.corpus, config.tiers)
     dresses = [
@@ -152,8 +153,9 @@ def _load(config: TrainingConfig, bar: Any) -> _Material:
     rows = [*corpus.rows, *dresses]
     readings = [*(row.reading for row in rows), *outcomes.readings]
     bar.update()
-    bar.set_description(f"making the {config.encoder} encoder")
-    encoder = make_encoder(config)
+    if encoder is None:
+        bar.set_description(f"making the {config.encoder} encoder")
+        encoder = make_encoder(config)
     feeds = encoder.feeder().feeds(readings)
     embeddings = embed(encoder, feeds)
     bar.update()
@@ -170,7 +172,7 @@ def _load(config: TrainingConfig, bar: Any) -> _Material:
         tokens=token_rows(feeds, encoder.vocabulary()) if counts_tokens(config) else None,
     )
     source_row = np.concatenate([own, np.full(len(outcomes.readings), -1, dtype=np.int64)])
-    return _Material(corpus, outcomes, encoder, examples, source_row)
+    return Material(corpus, outcomes, encoder, examples, source_row)
 
 
 def counts_tokens(config: TrainingConfig) -> bool:
@@ -178,8 +180,14 @@ def counts_tokens(config: TrainingConfig) -> bool:
     return config.encoder == "static" and config.token_weight > 0.0
 
 
-def _fit(material: _Material, chosen: Flags, config: TrainingConfig) -> list[Head]:
+def _fit(material: Material, chosen: Flags, config: TrainingConfig) -> list[Head]:
     """Fit on some rows of the corpus, their dresses, and all outcome data but that of the folds left out."""
+    examples = fitting_rows(material, chosen, config)
+    return fit_heads(examples, config, examples.inputs.shape[1] - len(FEATURE_NAMES))
+
+
+def fitting_rows(material: Material, chosen: Flags, config: TrainingConfig) -> Examples:
+    """Return the examples to fit on where some rows of the corpus are chosen, with the folds within them."""
     left_out = np.unique(material.folds[~chosen])
     own = material.source_row >= 0
     wanted = np.where(own, chosen[material.source_row], ~np.isin(material.examples.folds, left_out))
@@ -190,11 +198,10 @@ def _fit(material: _Material, chosen: Flags, config: TrainingConfig) -> list[Hea
     within[chosen] = split(rows, config.inner_folds, config.seed + 1)
     source_row = material.source_row[wanted]
     folds = np.where(source_row >= 0, within[source_row], examples.folds % config.inner_folds)
-    embedded = examples.inputs.shape[1] - len(FEATURE_NAMES)
-    return fit_heads(replace(examples, folds=folds), config, embedded)
+    return replace(examples, folds=folds)
 
 
-def _weigh_held_out(material: _Material, config: TrainingConfig, bar: Any) -> tuple[Numbers, Probes]:
+def _weigh_held_out(material: Material, config: TrainingConfig, bar: Any) -> tuple[Numbers, Probes]:
     """Return the sufficiencies of every row of the corpus [N, K] from exported artifacts without its fold.
 
     Also what perturbations and attacks do to rows that these artifacts have not seen.
@@ -216,7 +223,7 @@ def _weigh_held_out(material: _Material, config: TrainingConfig, bar: Any) -> tu
 
 
 @contextmanager
-def _served(material: _Material, heads: Sequence[Head], config: TrainingConfig) -> Iterator[TierClassifier]:
+def _served(material: Material, heads: Sequence[Head], config: TrainingConfig) -> Iterator[TierClassifier]:
     """Write a bare artifact and load it again, so that what is measured is what would be served."""
     facts: dict[str, Any] = {"training": {}, "metrics": {}, "created_by": created_by(config)}
     with tempfile.TemporaryDirectory() as folder:
@@ -226,7 +233,7 @@ def _served(material: _Material, heads: Sequence[Head], config: TrainingConfig) 
 
 
 def _report(
-    material: _Material, heads: Sequence[Head], held_out: Numbers, probes: Probes, config: TrainingConfig
+    material: Material, heads: Sequence[Head], held_out: Numbers, probes: Probes, config: TrainingConfig
 ) -> dict[str, Any]:
     rows = material.rows
     calibrations = dict(zip(config.tiers[:-1], (head.calibration for head in heads), strict=True))
@@ -252,7 +259,7 @@ def _report(
     return found
 
 
-def _transfer(material: _Material, config: TrainingConfig) -> dict[str, Any]:
+def _transfer(material: Material, config: TrainingConfig) -> dict[str, Any]:
     """Return what was learned elsewhere is worth on each task, and on each source, of the outcome data."""
     plain = (np.arange(len(material.source_row)) < len(material.rows)) | (material.source_row < 0)
     examples = material.examples.take(plain)
@@ -271,7 +278,7 @@ def _transfer(material: _Material, config: TrainingConfig) -> dict[str, Any]:
 
 
 def _export(
-    material: _Material, heads: Sequence[Head], report: dict[str, Any], config: TrainingConfig
+    material: Material, heads: Sequence[Head], report: dict[str, Any], config: TrainingConfig
 ) -> Path:
     """Prove the graph and the encoder on a sample, then write the artifact with its report and card."""
     step = max(1, len(material.rows) // SAMPLE_ROWS)

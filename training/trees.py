@@ -30,8 +30,13 @@ def with_score(inputs: Matrix, scores: Numbers) -> Matrix:
     return np.hstack([inputs, scores[:, None].astype(np.float32)])
 
 
-def fit_trees(columns: Matrix, target: Numbers, weight: Numbers, trees: int, seed: int) -> Any:
-    """Fit so many trees; targets may lie between 0 and 1. Each split sees a third of the columns."""
+def fit_trees(columns: Matrix, target: Numbers, weight: Numbers, trees: int, seed: int, bins: int = 0) -> Any:
+    """Fit so many trees; targets may lie between 0 and 1. Each split sees a third of the columns.
+
+    They split between so many `bins` of each column, or between scikit-learn's own where that is 0.
+    """
+    if bins:
+        return _fit_on_bins(columns, target, weight, trees, seed, bins)
     places, said, shares = yes_and_no(target, weight)
     model = HistGradientBoostingClassifier(
         learning_rate=_LEARNING_RATE,
@@ -45,6 +50,26 @@ def fit_trees(columns: Matrix, target: Numbers, weight: Numbers, trees: int, see
     )
     with threadpool_limits(1):
         return model.fit(columns[places], said, sample_weight=shares)
+
+
+def _fit_on_bins(columns: Matrix, target: Numbers, weight: Numbers, trees: int, seed: int, bins: int) -> Any:
+    """Fit on the numbers of bins, then put each bin's edge where its number stood.
+
+    scikit-learn places its own bins by weight, one quantile of one column at a time: most of a fit's time.
+    """
+    edges = np.quantile(columns, np.linspace(0.0, 1.0, bins + 1)[1:-1], axis=0, method="lower").T
+    numbers = np.stack(
+        [np.searchsorted(np.unique(edge), column) for edge, column in zip(edges, columns.T, strict=True)],
+        axis=1,
+    ).astype(np.float32)
+    model = fit_trees(numbers, target, weight, trees, seed)
+    for (predictor,) in model._predictors:
+        for node in predictor.nodes:
+            if not node["is_leaf"]:
+                # bins up to this one hold what is not above its edge
+                edge = np.unique(edges[int(node["feature_idx"])])
+                node["num_threshold"] = edge[int(node["num_threshold"])]
+    return model
 
 
 def tree_node(model: Any, inputs: str, output: str) -> Any:

@@ -1,0 +1,35 @@
+"""The running service's log, by the service's own command: the export file stays the only contract."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+
+class FetchFailed(RuntimeError):
+    """The log could not be exported; the message is what the command said."""
+
+
+def fetched(work: Path, settings: Path | None, since: str | None) -> Path:
+    """Export the log that the service's settings name into the work folder, and return the file.
+
+    An export that an interrupted run has left is taken as it is, so that this run goes on with the same data;
+    whoever is done with it deletes it. It may hold prompts: nobody else may read it.
+    """
+    asked = [*(["--since", since] if since else []), *(["--config", str(settings)] if settings else [])]
+    name = hashlib.sha256("\0".join([str(Path.cwd()), *asked]).encode()).hexdigest()[:16]
+    file = work / f"export-{name}.parquet"
+    if file.is_file():
+        click.echo(f"going on with {file}, which an interrupted run has left", err=True)
+        return file
+    work.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "weighbridge", "export-log", "--format", "parquet", "-o", str(file)]
+    done = subprocess.run([*command, *asked], stderr=subprocess.PIPE, text=True, umask=0o077)  # noqa: S603  # no shell
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["it said nothing."]
+        raise FetchFailed(f"The log could not be exported: {said[-1].removeprefix('Error: ')}")
+    return file

@@ -1,0 +1,123 @@
+"""Feedback and corpus together: what is fitted on, what judges, what either weighs, or why it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.drift import beyond
+from training.feedback import Graded, graded
+from training.feedback_rows import FeedbackRows, Sides, load_rows, sides
+from training.influence import effective_rows
+from training.pipeline import Material
+from training.retrain_config import RetrainConfig
+
+# A report names so many keys; the others are counted.
+_KEYS_TOLD = 20
+
+
+class RetrainRefused(RuntimeError):
+    """The data do not allow a retraining; the message says why, and what would. Nothing has been changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The corpus as material, and the graded rows on either side; `report` says what weighs what."""
+
+    material: Material
+    fitted: FeedbackRows
+    judging: FeedbackRows
+    report: dict[str, Any]
+
+
+def merge(
+    exports: Sequence[Path], material: Material, encoder_id: str, tiers: Sequence[str], config: RetrainConfig
+) -> Merged:
+    """Label the exports and put them beside the corpus; raise RetrainRefused where they teach nothing."""
+    own = material.examples.families == 0
+    base_weight = float(material.examples.labels.weights[own].sum())
+    # The cap on a key counts in rows of feedback.
+    feedback = replace(config.feedback, base_weight=base_weight / config.feedback_weight)
+    labelled = graded(exports, tiers, feedback, encoder_id)
+    chosen = sides(labelled, config.held_out_share, config.max_feedback_rows, config.max_judging_rows)
+    _check_enough(labelled, chosen, config)
+    _check_classes(labelled, chosen)
+    used = chosen.fitted | chosen.judging
+    rows = load_rows(exports, labelled, used, material.encoder, material.examples.tokens is not None)
+    drift = beyond(rows, material)
+    _check_drift(drift, config)
+    fitted = rows.take(chosen.fitted[used])
+    fitted = replace(fitted, labels=fitted.labels.times(config.feedback_weight))
+    judging = rows.take(chosen.judging[used])
+    base = len(material.rows), base_weight
+    return Merged(
+        material, fitted, judging, _report(labelled, chosen, fitted, judging, base) | {"drift": drift}
+    )
+
+
+def _check_enough(labelled: Graded, chosen: Sides, config: RetrainConfig) -> None:
+    found = len(np.unique(labelled.groups[chosen.fitted]))
+    if found >= config.least_groups:
+        return
+    report = labelled.report
+    left_out = ", ".join(f"{count:,} {name}" for name, count in report["left_out"].items())
+    raise RetrainRefused(
+        f"Too little data: {found} graded conversations to fit on, at least {config.least_groups} are "
+        f"needed. Of {report['decisions']:,} logged decisions {report['graded']:,} were graded so that they "
+        f"answer a question ({left_out or 'none left out'}). Wait for more, or take a longer --since."
+    )
+
+
+def _check_classes(labelled: Graded, chosen: Sides) -> None:
+    answers = labelled.labels.targets[chosen.fitted]
+    said = answers[~np.isnan(answers)]
+    if said.min() < 0.5 < said.max():
+        return
+    only = "not good enough" if said.max() <= 0.5 else "good enough"
+    raise RetrainRefused(
+        f"One class only: every graded answer says {only}, so there is nothing to tell apart. Wait for "
+        "others, or turn exploration on (policy.exploration_share), which asks a tier up and down too."
+    )
+
+
+def _check_drift(drift: Mapping[str, float | None], config: RetrainConfig) -> None:
+    unknown, far = drift["unknown_tokens"], drift["far_embeddings"]
+    way_out = "They would teach nothing. Train an artifact with an encoder for such text: --encoder-source."
+    if unknown is not None and unknown > config.most_unknown:
+        raise RetrainRefused(
+            f"The logged prompts have drifted beyond the encoder's vocabulary: {unknown:.1%} of their tokens "
+            f"are unknown to it ({drift['unknown_tokens_corpus']:.1%} in the corpus, at most "
+            f"{config.most_unknown:.0%} may be). {way_out}"
+        )
+    if far is not None and far > config.most_far:
+        raise RetrainRefused(
+            f"The logged embeddings have drifted away: {far:.1%} lie farther from the corpus than 99 % of it "
+            f"from the rest, at most {config.most_far:.0%} may. {way_out}"
+        )
+
+
+def _report(
+    labelled: Graded, chosen: Sides, fitted: FeedbackRows, judging: FeedbackRows, base: tuple[int, float]
+) -> dict[str, Any]:
+    rows, base_weight = base
+    keys = labelled.report["keys"]
+    weights = fitted.labels.weights
+    return {
+        "feedback": labelled.report | {"keys": keys[:_KEYS_TOLD], "other_keys": len(keys[_KEYS_TOLD:])},
+        "sides": {
+            side: {"rows": len(one.groups), "groups": len(np.unique(one.groups))}
+            for side, one in (("fitted", fitted), ("judging", judging))
+        }
+        | {"left_out": chosen.left_out},
+        "weights": {
+            "corpus_rows": rows,
+            "corpus": round(base_weight, 1),
+            "feedback": round(float(weights.sum()), 1),
+            "feedback_share": round(float(weights.sum()) / (float(weights.sum()) + base_weight), 4),
+            "feedback_effective_rows": effective_rows(weights),
+        },
+    }

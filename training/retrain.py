@@ -1,0 +1,293 @@
+"""How feedback becomes a better champion: label → merge with the corpus → fit → report → judge → register.
+
+The encoder is the champion's to the byte, and so is the strictness of its heads. Each long step is kept under
+a key of all that it depends on: a run that was killed goes on, and the same inputs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from tqdm import tqdm
+
+from classifier.artifact import GRAPH, TOKENIZER
+from classifier.features import FEATURE_NAMES
+from classifier.tier_classifier import TierClassifier
+from classifier.verdict_file import Verdict, read_verdict, write_verdict
+from training.champion import Champion, OnVectors, encoder_of, load_champion, on_readings
+from training.config import TrainingConfig
+from training.evaluation import evaluate, held_out_rows
+from training.export import write_folder
+from training.feedback_rows import FeedbackRows
+from training.gate import Evidence, judge_beside
+from training.labeling import graded as known
+from training.latency import milliseconds
+from training.merge import Merged, merge
+from training.off_policy import HeldOut
+from training.pipeline import Material, load_material
+from training.refit import ARTIFACT, fit_judged, fit_whole, judging_rows, read_facts, read_judged
+from training.registration import made_before, put_in_place, registered
+from training.registry import store_uri
+from training.retrain_config import RetrainConfig
+from training.retrain_inputs import Inputs, inputs_of
+from training.retrain_report import figures, retrain_documents
+from training.work import Work
+
+Numbers = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+_STEPS = 7
+_TIMED_ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Retrained:
+    """What a run leaves: the candidate in the models folder, its verdict, its MLflow run.
+
+    `is_new` is False where the very same inputs had led to it before.
+    """
+
+    folder: Path
+    verdict: Verdict
+    run_id: str | None
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What candidate and champion say of the rows that judge."""
+
+    corpus: HeldOut
+    feedback: HeldOut | None
+
+
+def retrain(config: RetrainConfig) -> Retrained:
+    """Make, judge and register one candidate; raise RetrainRefused where the data teach nothing.
+
+    Nothing in the models folder changes before the candidate is whole and judged; the champion never does.
+    """
+    # One thread for the algebra: sums in one order give the same bytes.
+    with threadpool_limits(1), tqdm(total=_STEPS, unit="step", disable=None, file=sys.stderr) as bar:
+        bar.set_description("reading the champion")
+        champion = load_champion(config.models)
+        inputs = inputs_of(config, champion)
+        if made_before(config.models, inputs):
+            folder = config.models / inputs.version
+            return Retrained(folder, read_verdict(config.models, inputs.version), None, is_new=False)
+        work = Work(config.work, inputs.key)
+        merged = _merged(inputs, champion, work, config, bar)
+        candidate = _candidate(merged, inputs, champion, work, config, bar)
+        run_id = None
+        with put_in_place(candidate, config.models) as place:
+            _says(bar, "registering")
+            verdict = read_verdict(candidate.parent, inputs.version)
+            uri = store_uri(config.mlflow or inputs.training.mlflow)
+            if uri is not None:
+                run_id = registered(uri, candidate, {**asdict(inputs.training), **config.numbers()})
+            place()
+            write_verdict(config.models, verdict)
+        work.clear()
+        bar.update()
+    return Retrained(config.models / inputs.version, verdict, run_id, is_new=True)
+
+
+def _merged(inputs: Inputs, champion: Champion, work: Work, config: RetrainConfig, bar: Any) -> Merged:
+    source = work.step("encoder", lambda folder: encoder_of(champion.classifier, champion.folder, folder))
+    encoder = encoder_of(champion.classifier, champion.folder, source)
+    material = load_material(inputs.training, bar, encoder)
+    bar.set_description("labelling feedback")
+    found = merge(inputs.exports, material, champion.manifest.encoder_id, inputs.training.tiers, config)
+    bar.update()
+    return found
+
+
+def _candidate(
+    merged: Merged, inputs: Inputs, champion: Champion, work: Work, config: RetrainConfig, bar: Any
+) -> Path:
+    """Return the folder of the candidate in the work folder, with its verdict beside it."""
+    training, material = inputs.training, merged.material
+    judging = judging_rows(material, training.folds)
+    _says(bar, "fitting without the rows that judge")
+    weighed = work.step(
+        "weighed", lambda folder: fit_judged(folder, material, judging, merged.fitted, training)
+    )
+    _says(bar, "fitting on every row")
+    fitted = work.step("fitted", lambda folder: fit_whole(folder, material, merged.fitted, training))
+    _says(bar, "judging")
+    before = OnVectors(champion.folder, champion.manifest.encoder_kind)
+    sides = _Sides(
+        _corpus_side(material, judging, read_judged(weighed).sufficiency, champion, training),
+        _feedback_side(merged.judging, fitted / ARTIFACT, champion, before),
+    )
+    made = work.step(
+        "judged",
+        lambda folder: _write(folder, merged, inputs, champion, sides, judging, (weighed, fitted), config),
+    )
+    bar.update()
+    return made / inputs.version
+
+
+def _write(
+    folder: Path,
+    merged: Merged,
+    inputs: Inputs,
+    champion: Champion,
+    sides: _Sides,
+    judging: Flags,
+    fits: tuple[Path, Path],
+    config: RetrainConfig,
+) -> None:
+    """Write the candidate with its documents, and the verdict on it beside it."""
+    weighed, fitted = fits
+    training = inputs.training
+    report = _report(merged, inputs, champion, sides, judging, weighed, read_facts(fitted))
+    facts = _facts(merged, inputs, champion, report, read_facts(fitted))
+    documents = retrain_documents(report, facts, training.folds)
+    graph = onnx.load(fitted / ARTIFACT / GRAPH)
+    candidate = write_folder(
+        folder / inputs.version, graph, merged.material.encoder, training, facts, documents
+    )
+    artifacts = TierClassifier.load(candidate), champion.classifier
+    readings = [row.reading for row in merged.material.rows[:: max(1, len(judging) // _TIMED_ROWS)]]
+    ours, theirs = milliseconds(artifacts, readings)
+    evidence = Evidence(
+        sides.corpus,
+        sides.feedback,
+        (report, champion.report),
+        (ours, theirs),
+        (_size(candidate), _size(champion.folder)),
+    )
+    verdict = judge_beside(
+        candidate,
+        champion.folder,
+        evidence,
+        training.tiers,
+        training.threshold,
+        training.seed,
+        training.resamples,
+    )
+    write_verdict(folder, verdict)
+
+
+def _corpus_side(
+    material: Material, judging: Flags, ours: Numbers, champion: Champion, config: TrainingConfig
+) -> HeldOut:
+    """Return what both say of the corpus' judging rows, as far as the champion's report has held them out."""
+    rows = [row for row, judges in zip(material.rows, judging, strict=True) if judges]
+    before = champion.report.get("held_out", {})
+    both = np.array([row.id in before for row in rows])
+    if not both.any():
+        # It has no report: its word on rows that it may have been fitted on, which flatters it.
+        both = np.ones(len(rows), dtype=bool)
+        theirs = on_readings(champion.classifier, [row.reading for row in rows])
+    else:
+        theirs = np.array([before[row.id] for row in rows if row.id in before])
+    kept = [row for row, taken in zip(rows, both, strict=True) if taken]
+    labels = known([row.tier for row in kept], config.tiers)
+    return HeldOut(labels.targets, labels.weights, [row.group for row in kept], ours[both], theirs)
+
+
+def _feedback_side(
+    rows: FeedbackRows, candidate: Path, champion: Champion, before: OnVectors
+) -> HeldOut | None:
+    """Return what both say of the feedback that judges; None without any."""
+    if not len(rows.groups):
+        return None
+    kind = champion.manifest.encoder_kind
+    ours = _said(rows, TierClassifier.load(candidate), OnVectors(candidate, kind))
+    theirs = _said(rows, champion.classifier, before)
+    return HeldOut(rows.labels.targets, rows.labels.weights, rows.groups.tolist(), ours, theirs)
+
+
+def _said(rows: FeedbackRows, artifact: TierClassifier, on_vectors: OnVectors) -> Numbers:
+    with_text = np.array([reading is not None for reading in rows.readings])
+    found = np.zeros((len(with_text), len(artifact.tiers)))
+    width = rows.inputs.shape[1] - len(FEATURE_NAMES)
+    if with_text.any():
+        found[with_text] = on_readings(artifact, [one for one in rows.readings if one is not None])
+    if not with_text.all():
+        found[~with_text] = on_vectors.sufficiency(rows.inputs[~with_text], width)
+    return found
+
+
+def _report(
+    merged: Merged,
+    inputs: Inputs,
+    champion: Champion,
+    sides: _Sides,
+    judging: Flags,
+    weighed: Path,
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    training = inputs.training
+    rows = [row for row, judges in zip(merged.material.rows, judging, strict=True) if judges]
+    judged = read_judged(weighed)
+    # Parts of the judging rows, for what the baselines are fitted on.
+    parts = np.array([int(row.group[8:16], 16) % training.folds for row in rows])
+    drawn = training.seed, training.resamples
+    told = {
+        where: figures(one, training.tiers, training.threshold, *drawn)
+        for where, one in (("judging_corpus", sides.corpus), ("judging_feedback", sides.feedback))
+        if one is not None
+    }
+    recipe = {
+        "c": facts["c"],
+        "trees": facts["trees"],
+        "tree_bins": training.tree_bins,
+        "judging_part": f"1 of {training.folds}",
+    }
+    return {
+        "version": inputs.version,
+        "threshold": training.threshold,
+        "feature_count": len(FEATURE_NAMES),
+        "created_by": inputs.created_by,
+        **evaluate(rows, judged.sufficiency, parts, training.tiers, training.threshold, *drawn),
+        **judged.probes,
+        "calibrations": facts["calibrations"],
+        "calibration_losses": facts["calibration_losses"],
+        "retrain": {"champion": champion.manifest.version, "recipe": recipe, **merged.report, **told},
+        "held_out": held_out_rows(rows, judged.sufficiency),
+    }
+
+
+def _facts(
+    merged: Merged, inputs: Inputs, champion: Champion, report: Mapping[str, Any], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what the manifest says of how the candidate was made."""
+    exports = [
+        {"name": f"feedback {place}", "sha256": digest, "rows": merged.report["feedback"]["decisions"]}
+        for place, digest in enumerate(inputs.digests, start=1)
+    ]
+    metrics = {name: report[name] for name in ("accuracy", "recall", "under_routed", "over_routed", "heads")}
+    kept = champion.manifest.metrics.get("encoder_cosine")
+    return {
+        "training": {
+            "data": [*merged.material.corpus.files, *merged.material.outcomes.facts, *exports],
+            "rows": len(merged.material.rows),
+            "seed": inputs.training.seed,
+            "c": facts["c"],
+            "champion": champion.manifest.version,
+            "key": inputs.key,
+            "weights": merged.report["weights"],
+        },
+        "metrics": metrics | {"sklearn_gap": facts["sklearn_gap"], "encoder_cosine": kept},
+        "created_by": inputs.created_by,
+    }
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of what is loaded: the report and its pictures weigh nothing in service."""
+    return sum((folder / name).stat().st_size for name in (GRAPH, TOKENIZER))
+
+
+def _says(bar: Any, step: str) -> None:
+    bar.update()
+    bar.set_description(step)
