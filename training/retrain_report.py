@@ -97,8 +97,8 @@ def _data(found: Mapping[str, Any]) -> list[str]:
         f"{weights['feedback_effective_rows']:,} rows of equal weight)",
     ]
     lines += [
-        f"  capped: {one['key'] or 'no caller named'}, {one['rows']:,} rows of weight {one['weight']:,} count "
-        f"for {one['kept']:,} ({feedback['key_share']:.0%} of everything)"
+        f"  capped: {one['key'] or 'no caller named'}, {one['rows']:,} rows of weight {one['weight']:,} "
+        f"count for {one['kept']:,} ({feedback['key_share']:.0%} of everything)"
         for one in feedback["keys"]
         if one["capped"]
     ]
