@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from classifier.tiers import tier_probabilities
 from serving.charges import Charges
 from serving.records import Attempt
 from serving.routing.catalog import Catalog
 from serving.routing.filters import first_reason
 from serving.routing.request import RoutingRequest
 from serving.routing.router import Decision
+from serving.routing.scoring import expected_quality
 from serving.tables.first_bytes import FirstBytes
 from serving.tables.live import LiveTables
 
@@ -18,7 +20,7 @@ class Hops:
     """Asked by the dispatcher before each further deployment of a decision's ranking.
 
     The ranking holds nothing that the decision rejected; this looks again at what may have changed since:
-    health, the time that is left of the caller's own limit, and what budgets leave.
+    health, quality, the time that is left of the caller's own limit, and what budgets leave.
     """
 
     def __init__(
@@ -55,7 +57,13 @@ class Hops:
         row = self._catalog.deployments[deployment]
         state = self._tables.snapshot().states[deployment]
         found = first_reason(_with_time_left(self._decision.request, elapsed_ms), row, state)
-        return found.code if found else None
+        if found is not None:
+            return found.code
+        # feedback may have taught since how good its answers are
+        prediction = self._decision.prediction
+        shares = list(zip(prediction.tiers, tier_probabilities(prediction.sufficiency), strict=True))
+        quality = expected_quality(state.quality or row.quality, shares)
+        return "quality_floor" if quality < self._decision.quality_floor else None
 
     def hedge_after_ms(self, first: str, second: str) -> float | None:
         """Return when a second may be asked as well: once the first is later than usual, within budget."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from serving.hops import Hops
@@ -52,6 +54,15 @@ def test_a_deployment_that_went_down_meanwhile_is_not_asked(tables):
 def test_the_time_that_is_gone_counts_against_the_callers_limit(tables):
     asked = hops(tables, max_latency_ms=300.0)
     assert (asked.against("b", 50.0), asked.against("b", 150.0)) == (None, "latency")
+
+
+def test_one_whose_answers_were_found_wanting_meanwhile_is_not_asked(tables):
+    asked = hops(tables, quality_floor=0.85)
+    assert asked.against("b", 5.0) is None
+    for _ in range(50):
+        tables.rated("b", 0.0, [("economy", 1.0)], time.time())
+    assert asked.against("b", 5.0) == "quality_floor"
+    assert asked.against("a", 5.0) is None
 
 
 def known(times):
