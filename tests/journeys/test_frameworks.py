@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.fakes import HELLO_STREAM, Reply, answering, calling, streaming
+from tests.fakes import HELLO_STREAM, USAGE, Reply, answering, calling, streaming
 from tests.running import ROOT
 
 # 340 MB in an environment of their own: beside the rest they would decide which openai is installed.
@@ -31,10 +31,14 @@ def python():
     return str(interpreter)
 
 
-def test_both_frameworks_answer_stream_and_call_tools(house, python):
+def test_both_frameworks_answer_stream_call_tools_and_embed(house, python):
     called = answering({"tool_calls": calling(("call_1", "weather", '{"place": "Ghent"}'))}, "tool_calls")
-    hello = streaming(HELLO_STREAM)
-    house.provider.plays(Reply(), hello, called, Reply(), hello)
+    hello, city = streaming(HELLO_STREAM), answering({"content": '{"name": "Ghent"}'})
+    vectors = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -0.5]}]}
+    embedded = Reply((json.dumps(vectors | {"model": "m", "usage": USAGE}).encode(),))
+    house.provider.plays(
+        *(Reply(), hello, called, called, Reply(), city, Reply(), embedded), *(Reply(), hello, called)
+    )
     command = [python, str(SCRIPT), f"{house.base_url}/v1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -42,6 +46,15 @@ def test_both_frameworks_answer_stream_and_call_tools(house, python):
         "langchain": "Hello wörld",
         "langchain_streamed": "Hello wörld",
         "langchain_calls": [["call_1", {"place": "Ghent"}]],
+        "langchain_after_tools": "Hello wörld",
+        "langchain_structured": "Ghent",
+        "langchain_async": "Hello wörld",
+        "langchain_vector": [0.5, -0.5],
         "llama_index": "Hello wörld",
         "llama_index_streamed": "Hello wörld",
+        "llama_index_calls": [["call_1", {"place": "Ghent"}]],
     }
+    sent = [request["body"] for request in house.provider.requests]
+    assert sent[4]["messages"][-1] == {"role": "tool", "tool_call_id": "call_1", "content": "rain in Ghent"}
+    assert sent[5]["response_format"]["json_schema"]["name"] == "City"
+    assert sent[7]["input"] == ["Hello"]

@@ -69,6 +69,8 @@ def test_a_slow_reader_holds_the_provider_up_and_fills_no_memory(house):
     assert grown_mb < 10
     assert read.count(b"xxxx" * 25_000) == COUNT
     assert b"data: [DONE]" in read
-    decision_id = bytes(read[:5_000]).partition(b"x-weighbridge-decision-id: ")[2].partition(b"\r\n")[0].decode()
+    decision_id = (
+        bytes(read[:5_000]).partition(b"x-weighbridge-decision-id: ")[2].partition(b"\r\n")[0].decode()
+    )
     house.server.wait_for(lambda: exported(house.server.log_path)[decision_id]["outcome"])
     assert exported(house.server.log_path)[decision_id]["outcome"]["status"] == "ok"
