@@ -41,6 +41,7 @@ _EFFORTS = {
 _BUDGETS = {
     "minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 24_576, "xhigh": 32_768, "max": 49_152,
 }  # fmt: skip
+_LEAST_BUDGET = 1_024
 _ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -196,7 +197,8 @@ def _write_thinking(written: dict[str, Any], deployment: Deployment, asked: Conv
     # (platform.claude.com/docs/en/build-with-claude/extended-thinking, tool use)
     forced = written.get("tool_choice", {}).get("type") in ("any", "tool")
     if deployment.dialect == "anthropic_budget":
-        _write_budget(written, asked, forced=forced)
+        limit = asked.max_tokens or deployment.max_output_tokens
+        _write_budget(written, asked, limit, forced=forced)
         return
     if asked.thinking is not None and not forced:
         written["thinking"] = dict(asked.thinking)
@@ -208,14 +210,14 @@ def _write_thinking(written: dict[str, Any], deployment: Deployment, asked: Conv
         written.setdefault("output_config", {})["effort"] = _EFFORTS[asked.effort]
 
 
-def _write_budget(written: dict[str, Any], asked: Conversation, *, forced: bool) -> None:
-    budget = _BUDGETS.get(asked.effort or "")
+def _write_budget(written: dict[str, Any], asked: Conversation, limit: int | None, *, forced: bool) -> None:
+    budget = _budget_within(limit, _BUDGETS.get(asked.effort or ""))
     if asked.thinking is not None and not forced:
         written["thinking"] = dict(asked.thinking)
     elif budget is not None and not forced and not _lost_its_thoughts(written["messages"]):
         written["thinking"] = {"type": "enabled", "budget_tokens": budget}
-        # the budget is part of max_tokens, and must leave room for the answer
-        written["max_tokens"] = max(written["max_tokens"], budget + 1_024)
+        if limit is None:
+            written["max_tokens"] = max(written["max_tokens"], budget + _LEAST_BUDGET)
     if written.get("thinking", {}).get("type", "disabled") != "disabled":
         return
     if asked.temperature is not None:
@@ -226,6 +228,20 @@ def _write_budget(written: dict[str, Any], asked: Conversation, *, forced: bool)
         written["top_p"] = asked.top_p
     if asked.top_k is not None:
         written["top_k"] = asked.top_k
+
+
+def _budget_within(limit: int | None, budget: int | None) -> int | None:
+    """Return how many tokens to think for within a limit, which holds for thoughts and answer together.
+
+    There must be room for the answer as well; where there is none for the least budget, it is given at once.
+
+    >>> _budget_within(None, 8192), _budget_within(5000, 8192), _budget_within(100, 8192)
+    (8192, 3976, None)
+    """
+    if budget is None or limit is None:
+        return budget
+    room = limit - _LEAST_BUDGET
+    return min(budget, room) if room >= _LEAST_BUDGET else None
 
 
 def _lost_its_thoughts(messages: list[dict[str, Any]]) -> bool:

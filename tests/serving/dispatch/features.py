@@ -99,6 +99,10 @@ FEATURES: dict[str, tuple[str, dict[str, Any]]] = {
     "presence_penalty": ("presence penalty", {"presence_penalty": 0.5}),
     "frequency_penalty": ("frequency penalty", {"frequency_penalty": 0.25}),
     "effort": ("reasoning effort high", {"reasoning_effort": "high"}),
+    "effort_limited": (
+        "reasoning effort high, at most 3,000 tokens",
+        {"max_completion_tokens": 3_000, "reasoning_effort": "high"},
+    ),
     "effort_none": ("reasoning effort none", {"reasoning_effort": "none"}),
     "thoughts": ("thoughts kept across turns", {
         "tools": [TOOL],

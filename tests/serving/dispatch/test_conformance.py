@@ -14,11 +14,15 @@ from tests.serving.dispatch.conformance import (
     answers,
     answers_table,
     golden,
+    golden_from,
+    inbound_table,
     sent,
+    sent_from,
     table,
     tables_in_docs,
 )
 from tests.serving.dispatch.features import FEATURES
+from tests.serving.dispatch.inbound import INBOUND
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -27,8 +31,16 @@ def test_a_provider_is_sent_what_its_golden_file_says(feature, provider):
     assert sent(provider, FEATURES[feature][1]) == golden(feature)[provider]
 
 
-def test_the_documented_table_claims_what_the_golden_files_show_and_no_more():
-    assert tables_in_docs() == (table(), answers_table())
+@pytest.mark.parametrize(
+    ("api", "feature"), [(api, feature) for api, features in INBOUND.items() for feature in features]
+)
+def test_every_pair_of_inbound_api_and_provider_is_sent_what_its_golden_file_says(api, feature):
+    fields = INBOUND[api][feature][1]
+    assert {name: sent_from(api, name, fields) for name in PROVIDERS} == golden_from(api, feature)
+
+
+def test_the_documented_tables_claim_what_the_golden_files_show_and_no_more():
+    assert tables_in_docs() == (table(), inbound_table(), answers_table())
 
 
 @pytest.mark.parametrize(
