@@ -24,6 +24,7 @@ class Journey:
         decided: Decided,
         catalog: Catalog,
         finished: Callable[[Outcome], None],
+        settled: Callable[[Sequence[Attempt], str, Usage], tuple[Attempt, ...]] | None = None,
         *,
         streamed: bool,
         started: float,
@@ -31,6 +32,8 @@ class Journey:
         self._decided = decided
         self._catalog = catalog
         self._finished = finished
+        # settles what was set aside, and tells what each attempt counts for
+        self._settled = settled
         self._streamed = streamed
         self._started = started
         self._done = False
@@ -52,6 +55,7 @@ class Journey:
         asked = [attempt.deployment for attempt in attempts if attempt.status != "skipped"]
         answered = asked[-1] if asked else None
         row = self._catalog.deployments.get(answered or "")
+        charged = self._settled(attempts, status, usage) if self._settled else tuple(attempts)
         self._finished(
             Outcome(
                 decision_id=self._decided.decision.request.decision_id,
@@ -63,7 +67,7 @@ class Journey:
                 cost_usd=self._with_hedges(answer_cost_usd(row, usage), hedged),
                 first_token_ms=first_token_ms,
                 latency_ms=(time.perf_counter() - self._started) * 1000.0,
-                attempts=tuple(attempts),
+                attempts=charged,
                 error=error,
             )
         )

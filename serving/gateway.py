@@ -114,7 +114,8 @@ class Gateway:
         journey = Journey(
             decided,
             self.catalog,
-            lambda outcome: self.finished(charges.settled(outcome)),
+            self.finished,
+            charges.settled,
             streamed=call.stream,
             started=started,
         )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from serving.deadlines import Deadlines
 from serving.errors import BodyTooLarge, BodyTooSlow, UnsupportedEncoding
 
 _PLAIN = ("", "identity")
 
 
-async def read(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
+async def read(request: Request, limit_bytes: int, timeout_s: float, deadlines: Deadlines) -> bytes:
     """Return the raw body; raise BodyTooLarge once it is known to be longer, BodyTooSlow once late.
 
     A packed body is refused: a small one can hold more than memory does.
@@ -26,7 +26,7 @@ async def read(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
     if announced.isdigit() and int(announced) > limit_bytes:
         raise _too_large(limit_bytes)
     try:
-        async with asyncio.timeout(timeout_s):
+        with deadlines.within(timeout_s):
             return await _all(request.receive, limit_bytes)
     except TimeoutError:
         raise BodyTooSlow(

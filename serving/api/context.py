@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from starlette.requests import Request
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from serving.api import body
 from serving.api.asked import Asked, given_in
 from serving.api.auth import Keys
+from serving.deadlines import Deadlines
 from serving.gateway import Gateway
 from serving.weigher import Weighing
 
@@ -28,11 +29,12 @@ class Context:
     max_body_bytes: int
     body_timeout_s: float
     log_text: bool
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
     async def admit(self, request: Request) -> tuple[bytes, Asked]:
         """Check the caller's key, then read the body within its limit; return it with what else is asked."""
         caller = self.keys.check(request)
-        raw = await body.read(request, self.max_body_bytes, self.body_timeout_s)
+        raw = await body.read(request, self.max_body_bytes, self.body_timeout_s, self.deadlines)
         return raw, Asked(caller, given_in(request.scope["headers"]))
 
     async def weighing(self, raw: bytes, of: Callable[[], Weighing]) -> Weighing:

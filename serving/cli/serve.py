@@ -57,6 +57,7 @@ def serve(host: str | None, port: int | None, config: Path | None) -> None:
         http="httptools",
         # nothing here depends on who the caller says it is
         proxy_headers=False,
+        server_header=False,
         timeout_graceful_shutdown=settings.server.shutdown_grace_s,
     )
     _Server(config_, banner).run(sockets=[listening])

@@ -26,6 +26,10 @@ class Call:
     embeds: bool = False
     due_s: float = math.inf
 
+    def due(self, due_s: float) -> Call:
+        """Return the same call with another deadline."""
+        return Call(self.body, self.stream, self.wants_usage, self.embeds, due_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Whole:

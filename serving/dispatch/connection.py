@@ -7,7 +7,6 @@ is decompressed, for a small answer could become a large one.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import time
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from serving.deadlines import Deadlines
 from serving.dispatch.adapter import ProviderError
 from serving.dispatch.failures import from_event, from_status
 from serving.dispatch.sse import EventSplitter, EventTooLarge
@@ -54,6 +54,7 @@ class Connection:
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
+        self._deadlines = Deadlines()
         self._session: aiohttp.ClientSession | None = None
 
     async def whole(self, outgoing: Outgoing) -> bytes:
@@ -75,7 +76,7 @@ class Connection:
                 except ProviderError:
                     response.close()
                     raise
-                return Events(response, self._timeouts, due_s=due_s, end_s=end_s)
+                return Events(response, self._timeouts, self._deadlines, due_s=due_s, end_s=end_s)
             body = await self._accepted(response, outgoing)
         except FAILURES as error:
             raise failure(error) from error
@@ -91,7 +92,7 @@ class Connection:
 
     async def _post(self, outgoing: Outgoing) -> aiohttp.ClientResponse:
         headers = _ALWAYS | dict(outgoing.headers)
-        async with asyncio.timeout(self._timeouts.first_byte_ms / 1000.0):
+        with self._deadlines.within(self._timeouts.first_byte_ms / 1000.0):
             return await self._opened().post(
                 outgoing.url, data=outgoing.body, headers=headers, allow_redirects=False
             )
@@ -109,7 +110,7 @@ class Connection:
         pieces: list[bytes] = []
         length = 0
         while True:
-            piece = await _next_piece(response.content, self._timeouts.idle_ms / 1000.0)
+            piece = await _next_piece(response.content, self._deadlines, self._timeouts.idle_ms / 1000.0)
             if not piece:
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
             length += len(piece)
@@ -140,12 +141,14 @@ class Events:
         self,
         response: aiohttp.ClientResponse,
         timeouts: Timeouts,
+        deadlines: Deadlines,
         *,
         due_s: float,
         end_s: float = math.inf,
     ) -> None:
         self.ended = False
         self._response = response
+        self._deadlines = deadlines
         self._silence_s = max(timeouts.first_byte_ms, timeouts.idle_ms) / 1000.0
         self._idle_s = timeouts.idle_ms / 1000.0
         self._due_s = due_s
@@ -153,13 +156,17 @@ class Events:
         self._begun = False
         self._splitter = EventSplitter()
 
+    @property
+    def plain(self) -> bytes | None:
+        """Return what came last where it can be sent on as it is; see EventSplitter."""
+        return self._splitter.plain
+
     async def next(self) -> list[bytes]:
         """Return the data of the events in the next piece, maybe none; note when there will be no more."""
         left_s = min(self._due_s, self._end_s) - time.perf_counter()
         try:
-            piece = await _next_piece(
-                self._response.content, min(left_s, self._idle_s) if self._begun else left_s
-            )
+            most_s = min(left_s, self._idle_s) if self._begun else left_s
+            piece = await _next_piece(self._response.content, self._deadlines, most_s)
             self.ended = not piece
             found = self._splitter.feed(piece) if piece else self._splitter.end()
         except (aiohttp.ClientError, OSError, EventTooLarge) as error:
@@ -173,9 +180,9 @@ class Events:
     async def close(self, *, finished: bool) -> None:
         """Give the connection back where the stream has ended; else drop it, which stops the provider."""
         if finished and not self._response.content.at_eof():
-            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-                async with asyncio.timeout(_ENDING_S):
-                    await self._response.content.readany()
+            failed = contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError)
+            with failed, self._deadlines.within(_ENDING_S):
+                await self._response.content.readany()
         self._response.close()
 
 
@@ -202,10 +209,10 @@ def failure(error: Exception) -> ProviderError:
     return ProviderError("upstream", told, retryable=True, unsent=unsent)
 
 
-async def _next_piece(content: aiohttp.StreamReader, timeout_s: float) -> bytes:
+async def _next_piece(content: aiohttp.StreamReader, deadlines: Deadlines, timeout_s: float) -> bytes:
     """Return what has come, or wait for it; empty at the end. What is there already needs no clock."""
     piece = content.read_nowait()
     if piece or content.is_eof():
         return piece
-    async with asyncio.timeout(timeout_s):
+    with deadlines.within(timeout_s):
         return await content.readany()

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
+from serving.deadlines import Deadlines
 from serving.dispatch.adapter import Adapter, Embedder, ProviderError
 from serving.dispatch.completion import Call, Dispatched, Stream, Whole
 from serving.dispatch.trip import Hops, Patience, Trip
@@ -80,6 +81,7 @@ class Dispatcher:
     def __init__(self, adapters: Mapping[str, Adapter], patience: Patience | None = None) -> None:
         self._adapters = adapters
         self._patience = patience or Patience()
+        self._deadlines = Deadlines()
 
     async def dispatch(
         self, ranking: Sequence[Deployment], call: Call, hops: Hops | None = None
@@ -148,14 +150,14 @@ class Dispatcher:
 
     async def _attempt(self, deployment: Deployment, call: Call, due_s: float) -> Found:
         """Ask one deployment; a failure of any sort is returned as the error it stands for."""
-        limit = asyncio.timeout(due_s - time.perf_counter())
+        limit = self._deadlines.within(due_s - time.perf_counter())
         try:
-            async with limit:
+            with limit:
                 return await self._ask(deployment, call, due_s)
         except ProviderError as error:
             return error
         except TimeoutError:
-            if limit.expired():
+            if limit.is_late:
                 return _overdue()
             return ProviderError("timeout", "The provider took too long.", retryable=True)
         except Exception:

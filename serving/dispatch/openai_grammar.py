@@ -34,6 +34,8 @@ class Grammar:
 
     def follow(self, chunk: Seen, data: bytes) -> bytes:
         """Return the chunk as the grammar has it, the same bytes where nothing differs."""
+        if self._only_goes_on(chunk):
+            return data
         self._id = self._id or chunk.id
         self._model = self._model or chunk.model
         right = not chunk.id or chunk.id == self._id
@@ -57,6 +59,17 @@ class Grammar:
             "usage": told,
         }
         return event(msgspec.json.encode(chunk))
+
+    def _only_goes_on(self, chunk: Seen) -> bool:
+        """Tell whether a chunk has nothing but more words of one choice, as most have."""
+        choices = chunk.choices
+        if choices is None or len(choices) != 1 or chunk.usage or chunk.id != self._id:
+            return False
+        choice = choices[0]
+        delta = choice.delta
+        if delta is None or delta.role or delta.tool_calls or choice.finish_reason is not None:
+            return False
+        return (choice.index or 0) in self._begun
 
     def _change(self, choice: ChoiceSeen) -> dict[str, Any]:
         """Return what must differ in a choice: `role` to put or take away, `calls`, `finish`."""

@@ -51,6 +51,7 @@ class Seen(msgspec.Struct):
 
 
 _SEEN = msgspec.json.Decoder(Seen)
+_NOTHING: dict[str, Any] = {}
 
 
 def seen(data: bytes, key: str | None) -> Seen:
@@ -89,10 +90,10 @@ def usage(found: Any) -> Usage:
     """
     if not isinstance(found, dict):
         return Usage()
-    read, said = (
-        inner if isinstance(inner := found.get(name), dict) else {}
-        for name in ("prompt_tokens_details", "completion_tokens_details")
-    )
+    read = found.get("prompt_tokens_details")
+    said = found.get("completion_tokens_details")
+    read = read if isinstance(read, dict) else _NOTHING
+    said = said if isinstance(said, dict) else _NOTHING
     # DeepSeek counts hits beside the prompt's tokens (api-docs.deepseek.com/guides/kv_cache)
     cached = read.get("cached_tokens", found.get("prompt_cache_hit_tokens"))
     return Usage(
@@ -106,5 +107,7 @@ def usage(found: Any) -> Usage:
 
 def count(value: Any) -> int | None:
     """Return a count of tokens, or None where it is no such number."""
+    if value is None:
+        return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return int(value) if is_number and value >= 0 else None

@@ -16,6 +16,7 @@ class EventSplitter:
     """Feed it bytes, take whole events' data; comments, ids and event names are dropped.
 
     Line ends may be LF, CRLF or CR, mixed, and cut anywhere. An event's data lines are joined by LF.
+    `plain` is the piece that was fed last where `event` would write the same bytes again, else None.
 
     >>> splitter = EventSplitter()
     >>> splitter.feed(b'data: {"a"'), splitter.feed(b': 1}\\r\\n\\r\\n')
@@ -27,9 +28,16 @@ class EventSplitter:
         self._data: list[bytes] = []
         self._size = 0
         self._after_cr = False
+        self.plain: bytes | None = None
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Return the data of each event that this piece completes; raise EventTooLarge."""
+        if not (self._rest or self._data or self._after_cr):
+            whole = _plain(piece)
+            if whole is not None:
+                self.plain = piece
+                return whole
+        self.plain = None
         # a CR has ended its line already: the LF of a CRLF that was cut in two is not another end
         text = piece[1:] if self._after_cr and piece.startswith(b"\n") else piece
         if piece:
@@ -51,6 +59,7 @@ class EventSplitter:
 
     def end(self) -> list[bytes]:
         """Return what an event that was never ended by a blank line held."""
+        self.plain = None
         found: list[bytes] = []
         self._take(bytes(self._rest), found)
         self._rest.clear()
@@ -68,6 +77,16 @@ class EventSplitter:
         elif not line and self._data:
             found.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
             self._data, self._size = [], 0
+
+
+def _plain(piece: bytes) -> list[bytes] | None:
+    """Return the data of whole events of one line each, as most providers write them; None for others."""
+    if not (piece.startswith(b"data: ") and piece.endswith(b"\n\n")) or b"\r" in piece:
+        return None
+    found = piece[len(b"data: ") : -len(b"\n\n")].split(b"\n\ndata: ")
+    # a line end within an event would be one more; an event that large is left to be refused
+    is_whole = piece.count(b"\n") == 2 * len(found) and len(piece) < MAX_EVENT_BYTES
+    return found if is_whole else None
 
 
 def event(data: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from serving.dispatch.adapter import ProviderError
@@ -65,7 +65,7 @@ class Trip:
         self.errors: list[ProviderError] = []
         self.begun_s = time.perf_counter()
         self.due_s = self.begun_s + patience.total_ms / 1000.0
-        self.call = replace(call, due_s=self.due_s) if call.stream else call
+        self.call = call.due(self.due_s) if call.stream else call
         self._patience = patience
         self._hops = hops
         self._ranking = list(ranking)

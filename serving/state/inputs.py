@@ -87,39 +87,38 @@ class Kept:
             return None, {}, self
         inputs = Inputs(*record.inputs)
         parts: Parts = {}
-        kept = self._with_catalog(inputs.catalog, parts)._with_policy(inputs.policy, parts)
-        kept = kept._with_tables(inputs.snapshot, parts)
+        catalog = self._catalog(inputs.catalog, parts)
+        policy = _policy_key(inputs.policy)
+        if policy not in self.policies:
+            parts[policy] = _pack(inputs.policy)
+        count, differences, tables = self._tables(inputs.snapshot, parts)
         row = _Row(
             request=inputs.request,
             prediction=inputs.prediction,
-            snapshot=_with_tables(inputs.snapshot, {name: {} for name in _TABLES}),
-            catalog=kept.catalog[1],
-            policy=_policy_key(inputs.policy),
-            tables=kept.last_key,
+            snapshot=_without_tables(inputs.snapshot),
+            catalog=catalog[1],
+            policy=policy,
+            tables=tables,
             tools=record.tools,
             response_format=record.response_format,
         )
+        policies = self.policies if policy in self.policies else self.policies | {policy}
+        kept = Kept(self.run, count, differences, tables, inputs.snapshot, catalog, policies)
         return _pack(row), parts, kept
 
-    def _with_catalog(self, catalog: Catalog, parts: Parts) -> Kept:
+    def _catalog(self, catalog: Catalog, parts: Parts) -> tuple[Catalog | None, str]:
         if catalog is self.catalog[0]:
-            return self
+            return self.catalog
         # sets come in any order, deployments do not: their order is that of a decision's reasons
         content = _STEADY.encode((tuple(catalog.deployments), catalog))
         key = f"catalog-{blake2b(content, digest_size=12).hexdigest()}"
         parts[key] = _pack(catalog)
-        return replace(self, catalog=(catalog, key))
+        return catalog, key
 
-    def _with_policy(self, policy: Policy, parts: Parts) -> Kept:
-        key = _policy_key(policy)
-        if key in self.policies:
-            return self
-        parts[key] = _pack(policy)
-        return replace(self, policies=self.policies | {key})
-
-    def _with_tables(self, snapshot: Snapshot, parts: Parts) -> Kept:
+    def _tables(self, snapshot: Snapshot, parts: Parts) -> tuple[int, int, str]:
+        """Return the number of tables so far, of differences since whole ones, and the key of these."""
         if self.last is not None and _same_tables(self.last, snapshot):
-            return replace(self, last=snapshot)
+            return self.count, self.differences, self.last_key
         count = self.count + 1
         key = f"tables-{self.run}-{count}"
         changed = None
@@ -127,8 +126,7 @@ class Kept:
             changed = _changed(self.last, snapshot)
         whole = changed is None
         parts[key] = _pack(_Tables("" if whole else self.last_key, snapshot if changed is None else changed))
-        differences = 0 if whole else self.differences + 1
-        return replace(self, count=count, differences=differences, last_key=key, last=snapshot)
+        return count, 0 if whole else self.differences + 1, key
 
 
 class Unpacker:
@@ -183,11 +181,17 @@ def _tables_of(snapshot: type[Snapshot]) -> tuple[str, ...]:
 
 
 _TABLES = _tables_of(Snapshot)
+_BESIDE = tuple(one.name for one in fields(Snapshot) if one.name not in _TABLES)
 _STEADY = msgspec.msgpack.Encoder(order="deterministic")
 
 
 def _with_tables(snapshot: Snapshot, tables: dict[str, Any]) -> Snapshot:
     return replace(snapshot, **tables)
+
+
+def _without_tables(snapshot: Snapshot) -> Snapshot:
+    # for every decision, so that it must be quick: a table that is not given is empty
+    return Snapshot(**{name: getattr(snapshot, name) for name in _BESIDE})
 
 
 def _same_tables(one: Snapshot, other: Snapshot) -> bool:
@@ -209,8 +213,11 @@ def _changed(last: Snapshot, now: Snapshot) -> Snapshot | None:
         before, after = getattr(last, name), getattr(now, name)
         if before.keys() - after.keys():
             return None
+        # most rows are the same objects, which are quickly told
         changed[name] = {
-            key: value for key, value in after.items() if key not in before or before[key] != value
+            key: value
+            for key, value in after.items()
+            if (known := before.get(key)) is not value and known != value
         }
     return _with_tables(now, changed)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -35,39 +36,40 @@ FEEDBACK_COLUMNS = (
     "other_decision_id", "other_tier", "prefers", "weight",
 )  # fmt: skip
 _COMPARISON = ("other_decision_id", "other_tier", "prefers")
+_OF_USAGE = ("input_tokens", "output_tokens", "cached_input_tokens")
+
+# All columns in one call, for there are many; those that are no plain values are then put in their places.
+_of_decision = attrgetter(*DECISION_COLUMNS)
+_of_outcome = attrgetter(*(f"usage.{name}" if name in _OF_USAGE else name for name in OUTCOME_COLUMNS))
+_of_feedback = attrgetter(*FEEDBACK_COLUMNS)
+_SUFFICIENCY, _EXPLANATION, _VECTORS, _SHADOW = map(
+    DECISION_COLUMNS.index, ("sufficiency", "explanation", "vectors", "shadow")
+)
+_ATTEMPTS = OUTCOME_COLUMNS.index("attempts")
 
 
 def decision_values(record: DecisionRecord) -> tuple[Any, ...]:
     """Return a decision's values in the order of DECISION_COLUMNS."""
     sufficiency = dict(zip(record.tiers, record.sufficiency, strict=True))
     explanation = record.explanation() if callable(record.explanation) else record.explanation
-    special = {
-        "sufficiency": _to_json(sufficiency),
-        "explanation": _to_json(explanation),
-        "vectors": None if record.vectors is None else _packed(record.vectors),
-        "shadow": _shadow(record),
-    }
-    return tuple(
-        _storable(special[name] if name in special else getattr(record, name)) for name in DECISION_COLUMNS
-    )
+    values = list(_of_decision(record))
+    values[_SUFFICIENCY] = _to_json(sufficiency)
+    values[_EXPLANATION] = _to_json(explanation)
+    values[_VECTORS] = None if record.vectors is None else _packed(record.vectors)
+    values[_SHADOW] = _shadow(record)
+    return tuple(map(_storable, values))
 
 
 def outcome_values(record: Outcome) -> tuple[Any, ...]:
     """Return an outcome's values in the order of OUTCOME_COLUMNS."""
-    special = {
-        "input_tokens": record.usage.input_tokens,
-        "output_tokens": record.usage.output_tokens,
-        "cached_input_tokens": record.usage.cached_input_tokens,
-        "attempts": _to_json([asdict(attempt) for attempt in record.attempts]),
-    }
-    return tuple(
-        _storable(special[name] if name in special else getattr(record, name)) for name in OUTCOME_COLUMNS
-    )
+    values = list(_of_outcome(record))
+    values[_ATTEMPTS] = _to_json(record.attempts)
+    return tuple(map(_storable, values))
 
 
 def feedback_values(record: Feedback) -> tuple[Any, ...]:
     """Return feedback's values in the order of FEEDBACK_COLUMNS."""
-    return tuple(_storable(getattr(record, name)) for name in FEEDBACK_COLUMNS)
+    return tuple(map(_storable, _of_feedback(record)))
 
 
 def exported(decision: Row, outcome: Row | None, feedback: Iterable[Row]) -> dict[str, Any]:
@@ -144,7 +146,7 @@ def _to_json(value: Any) -> str:
     try:
         return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
-        return msgspec.json.encode(_cleaned(value)).decode()
+        return msgspec.json.encode(_cleaned(msgspec.to_builtins(value))).decode()
 
 
 def _cleaned(value: Any) -> Any:

@@ -98,6 +98,10 @@ class Budgets:
         now_s = self._clock()
         return tuple(self._headroom(row, now_s) for row in self.rows)
 
+    def any_holds(self, caller: str | None, deployment: str) -> bool:
+        """Tell whether what a caller spends on a deployment is taken from any budget."""
+        return any(row.holds(caller, deployment) for row in self.rows)
+
     async def start(self) -> None:
         """Fill the counters from the log; where they cannot be reached, nothing is left until they can."""
         if self.rows:

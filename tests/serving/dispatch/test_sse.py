@@ -81,3 +81,42 @@ def test_a_byte_order_mark_is_not_part_of_the_first_event():
 def test_no_cut_changes_what_any_stream_says(parts):
     stream = b"".join(parts)
     assert events(*(bytes([one]) for one in stream)) == events(stream)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"data: a\n\n",
+        b"data: a\n\ndata: b\n\n",
+        b"data: a\n\ndata: \n\n",
+        b"data: a\ndata: b\n\n",
+        b"data: a\n\n: alive\n\n",
+        b"data: a\n\n\ndata: b\n\n",
+        b"data: a\n\n\n\n",
+        b"data:a\n\n",
+        b"data: a\n\ndata:b\n\n",
+        b"id: 1\ndata: a\n\n",
+        b"data: a\r\n\r\n",
+        b"data: a\n\ndata: b\n",
+        b"data: \n\n",
+        b"data: a\n\ndata: b\nid: 1\n\n",
+        b"data: data: a\n\n",
+    ],
+)
+def test_a_plain_piece_is_what_its_events_would_be_written_as(piece):
+    whole, byte_by_byte = EventSplitter(), EventSplitter()
+    found = whole.feed(piece)
+    assert found == [
+        one for place in range(len(piece)) for one in byte_by_byte.feed(piece[place : place + 1])
+    ]
+    is_same = b"".join(map(event, found)) == piece
+    assert whole.plain == (piece if is_same and not any(b"\n" in data for data in found) else None)
+
+
+def test_a_piece_after_half_an_event_is_not_plain():
+    splitter = EventSplitter()
+    assert splitter.feed(b"data: a") == []
+    assert splitter.feed(b"\n\n") == [b"a"]
+    assert splitter.plain is None
+    assert (splitter.feed(b"data: b\n\n"), splitter.plain) == ([b"b"], b"data: b\n\n")
+    assert (splitter.end(), splitter.plain) == ([], None)

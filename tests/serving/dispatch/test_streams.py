@@ -34,6 +34,10 @@ class Pieces:
         self._pieces = iter(pieces)
         self._splitter = EventSplitter()
 
+    @property
+    def plain(self):
+        return self._splitter.plain
+
     async def next(self):
         piece = next(self._pieces, None)
         self.ended = piece is None
