@@ -15,6 +15,7 @@ from tests.benchmarks.figures import Figure, heading
 from tests.benchmarks.plan import ROOT, Plan, Skipped
 
 PARTS = ("classify", "decide", "route", "chat", "start", "memory", "score", "install")
+ON_REQUEST = ("proxy", "retrain")
 
 
 def main() -> int:
@@ -82,15 +83,17 @@ def _arguments() -> argparse.Namespace:
         "parts",
         nargs="*",
         metavar="PART",
-        help=f"any of {', '.join(PARTS)}, proxy or soak; default: all but these two",
+        help=f"any of {', '.join((*PARTS, *ON_REQUEST))} or soak; default: {', '.join(PARTS)}",
     )
     parser.add_argument("--minutes", type=float, default=1.0, help="how long to soak")
     parser.add_argument("--quick", action="store_true", help="a minute instead of six, with more noise")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench", help="where results go")
     parser.add_argument("--docs", action="store_true", help="put the short table into docs/performance.md")
     asked = parser.parse_args()
-    if asked.parts != ["soak"] and (unknown := set(asked.parts) - {*PARTS, "proxy"}):
-        parser.error(f"no part is called {', '.join(sorted(unknown))}. Known: {', '.join(PARTS)}.")
+    if asked.parts != ["soak"] and (unknown := set(asked.parts) - {*PARTS, *ON_REQUEST}):
+        parser.error(
+            f"no part is called {', '.join(sorted(unknown))}. Known: {', '.join((*PARTS, *ON_REQUEST))}."
+        )
     return asked
 
 
