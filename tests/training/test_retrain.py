@@ -1,4 +1,4 @@
-"""From a log to a judged candidate, or to a reason: the champion is never touched, and nothing is half done."""
+"""From a log to a judged candidate, or to a reason: the champion is never touched, nothing is half done."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from classifier.artifact import load_manifest, sha256
+from classifier.artifact import bundled_models, load_manifest, sha256
 from classifier.features import FEATURE_NAMES, FEATURE_SCHEMA_VERSION
 from classifier.tier_classifier import TierClassifier
 from classifier.verdict_file import read_verdict
@@ -42,9 +42,9 @@ def row(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def log(row):
-    """A world in which longer prompts need dearer tiers: every second row keeps vectors instead of its text."""
+    """A world in which longer prompts need dearer tiers; every second row keeps vectors and no text."""
     prose, draw = Prose(), np.random.default_rng(7)
-    shipped = TierClassifier.load(write_models_once().joinpath(CHAMPION))
+    shipped = TierClassifier.load(bundled_models() / CHAMPION)
     found = []
     for number in range(ROWS):
         words = int(draw.integers(4, 40))
@@ -58,12 +58,6 @@ def log(row):
             vectors = vectors_of(shipped.predict_one(prompt), shipped.manifest.encoder_id)
             found.append(graded(row, number, None, TIERS[tier], good, vectors=vectors, **said))
     return found
-
-
-def write_models_once():
-    from classifier.artifact import bundled_models
-
-    return bundled_models()
 
 
 def vectors_of(prediction, encoder, **changes):
