@@ -12,6 +12,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool
+from llama_index.llms.openai import OpenAI
 from llama_index.llms.openai_like import OpenAILike
 from pydantic import BaseModel
 
@@ -57,6 +58,12 @@ index = OpenAILike(
 asked = [ChatMessage(role="user", content="Hello?")]
 seen["llama_index"] = index.chat(asked).message.content
 seen["llama_index_streamed"] = "".join(piece.delta or "" for piece in index.stream_chat(asked))
+# this class takes only names that it knows, and sends what stands beside
+own = OpenAI(
+    api_base=base_url, api_key="unused", model="gpt-4o", additional_kwargs={"model": "auto"}, max_retries=0
+)
+seen["llama_index_own"] = own.chat(asked).message.content
+
 look = FunctionTool.from_defaults(lambda place: f"rain in {place}", name="weather", description="Weather.")
 called = index.get_tool_calls_from_response(index.chat_with_tools([look], "The weather?"))
 seen["llama_index_calls"] = [[call.tool_id, call.tool_kwargs] for call in called]

@@ -1,8 +1,9 @@
-"""LangChain's ChatOpenAI and LlamaIndex's OpenAILike, pointed at Weighbridge, work as with OpenAI."""
+"""LangChain's and LlamaIndex's OpenAI classes, pointed at Weighbridge, work as with OpenAI."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from tests.running import ROOT
 # 340 MB in an environment of their own: beside the rest they would decide which openai is installed.
 WANTED = ("langchain-openai==1.7.4", "llama-index-llms-openai-like==0.8.1")
 SCRIPT = ROOT / "tests" / "journeys" / "frameworks.py"
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "clients.md").read_text(), re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,8 @@ def test_both_frameworks_answer_stream_call_tools_and_embed(house, python):
     vectors = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -0.5]}]}
     embedded = Reply((json.dumps(vectors | {"model": "m", "usage": USAGE}).encode(),))
     house.provider.plays(
-        *(Reply(), hello, called, called, Reply(), city, Reply(), embedded), *(Reply(), hello, called)
+        *(Reply(), hello, called, called, Reply(), city, Reply(), embedded),
+        *(Reply(), hello, Reply(), called),
     )
     command = [python, str(SCRIPT), f"{house.base_url}/v1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -52,9 +55,22 @@ def test_both_frameworks_answer_stream_call_tools_and_embed(house, python):
         "langchain_vector": [0.5, -0.5],
         "llama_index": "Hello wörld",
         "llama_index_streamed": "Hello wörld",
+        "llama_index_own": "Hello wörld",
         "llama_index_calls": [["call_1", {"place": "Ghent"}]],
     }
     sent = [request["body"] for request in house.provider.requests]
     assert sent[4]["messages"][-1] == {"role": "tool", "tool_call_id": "call_1", "content": "rain in Ghent"}
     assert sent[5]["response_format"]["json_schema"]["name"] == "City"
     assert sent[7]["input"] == ["Hello"]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split()[1])
+def test_what_the_documentation_shows_works(server, request, block):
+    is_framework = "langchain" in block or "llama_index" in block
+    interpreter = request.getfixturevalue("python") if is_framework else sys.executable
+    code = block.replace("http://127.0.0.1:8080", server.base_url)
+    done = subprocess.run([interpreter, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    answers = done.stdout.splitlines()
+    assert len(answers) >= block.count("print(")
+    assert all(answers)
