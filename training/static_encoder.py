@@ -7,15 +7,16 @@ It is done here because `model2vec[distill]` holds tokenizers and transformers b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-import torch
 from onnx import TensorProto, helper, numpy_helper
-from sentence_transformers import SentenceTransformer
 from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 OPSET = 17
 IR_VERSION = 9
@@ -87,6 +88,8 @@ def static_graph(table: StaticTable) -> Any:
 
 def _one_by_one(source: SentenceTransformer) -> npt.NDArray[np.float64]:
     """Pass every token through the model, framed by its special tokens, and average the outputs."""
+    import torch  # noqa: PLC0415  # seconds, and whoever keeps an encoder needs none of it
+
     model, tokenizer = source[0].auto_model, source.tokenizer
     first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
     means = []
