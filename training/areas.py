@@ -59,25 +59,6 @@ def areas(
     return found
 
 
-def areas_by_group(
-    rankings: Mapping[str, Numbers],
-    groups: Sequence[str],
-    weak: Numbers,
-    strong: Numbers,
-    against: Sequence[str] = (),
-    seed: int = 7,
-    rounds: int = ROUNDS,
-) -> dict[str, dict[str, Any]]:
-    """Return the areas on each group's own rows, sorted by group."""
-    names = np.array(groups, dtype=object)
-    found = {}
-    for group in sorted(set(groups)):
-        inside = names == group
-        part = {name: rank[inside] for name, rank in rankings.items()}
-        found[group] = areas(part, weak[inside], strong[inside], against, seed, rounds)
-    return found
-
-
 def above(found: Mapping[str, Mapping[str, Any]], ranking: str, baseline: str) -> str:
     """Return on how many groups a ranking recovers more than a baseline, and on how many that is certain.
 

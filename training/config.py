@@ -56,13 +56,6 @@ OUTCOME_TIERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 
 
-# Of each source the pair whose gap a ranking should recover: the weak model, the strong one.
-OUTCOME_PAIRS: Mapping[str, tuple[str, str]] = {
-    "nine_models": ("mistral-7b-instruct-v0.3", "llama-3.3-nemotron-super-49b-v1"),
-    "routerbench": ("mistralai/mixtral-8x7b-chat", "gpt-4-1106-preview"),
-}
-
-
 class ConfigError(ValueError):
     """A setting that cannot be used; the message says which value and the way out."""
 

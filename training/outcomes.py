@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ Places = npt.NDArray[np.int64]
 # A prompt that even the best tier hardly ever answers says little of what the others would need.
 _HOPELESS = 0.05
 _HOPELESS_WEIGHT = 0.2
+# So many prompts that begin alike for so many characters are a form and its contents.
+_LEAST_ROWS, _LEAST_FORM = 20, 200
 # Thousands of one-line requests that any tier answers must not drown the corpus.
 _EVERYDAY_WEIGHT = 0.2
 
@@ -53,7 +55,7 @@ def load_outcomes(config: TrainingConfig) -> Outcomes:
         found = list(read_source(source, config))
         usable = [row for row in found if row.scores or source.everyday]
         refused = refused_rows(usable, known, cleaned=is_cleaned(source, config))
-        rows += [row for place, row in enumerate(usable) if place not in refused]
+        rows += without_form([row for place, row in enumerate(usable) if place not in refused])
         facts.append(_facts(source, len(usable) - len(refused), refused, config))
     names = sorted({_family(row) for row in rows} - {""})
     families = np.array(
@@ -96,6 +98,35 @@ def refused_rows(rows: Sequence[Outcome], known: Fingerprints, *, cleaned: bool)
     named = {} if cleaned else {place: held_out_name(row.task) for place, row in enumerate(rows)}
     by_task = {place: title for place, title in named.items() if title}
     return by_task | known_rows([row.prompt for row in rows], known)
+
+
+def without_form(rows: Sequence[Outcome]) -> list[Outcome]:
+    """Return the rows without what all prompts of their task begin with: solved examples, mostly.
+
+    It says nothing of one prompt beside another, and drowns what does. Only whole paragraphs go, and only
+    where much is the same.
+    """
+    by_task: dict[str, list[str]] = {}
+    for row in rows:
+        by_task.setdefault(_family(row), []).append(row.prompt)
+    shared = {}
+    for family, prompts in by_task.items():
+        end = _common_start(prompts).rfind("\n\n") + 2
+        shared[family] = end if len(prompts) >= _LEAST_ROWS and end >= _LEAST_FORM else 0
+    return [replace(row, prompt=row.prompt[shared[_family(row)] :]) for row in rows]
+
+
+def _common_start(prompts: Sequence[str]) -> str:
+    """Return what all texts begin with: no more than the first and the last of them in order.
+
+    >>> _common_start(["abc", "abd", "ab"])
+    'ab'
+    """
+    first, last = min(prompts), max(prompts)
+    end = next(
+        (place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), None
+    )
+    return first[:end]
 
 
 def _facts(

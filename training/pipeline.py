@@ -265,7 +265,9 @@ def _transfer(material: Material, config: TrainingConfig) -> dict[str, Any]:
     examples = material.examples.take(plain)
     outcomes = material.outcomes
     length = np.array([float(reading.request_chars) for reading in outcomes.readings])
-    found = outcome_rows(outcomes.scores, outcomes.families, outcomes.names, length, first=len(material.rows))
+    found = outcome_rows(
+        outcomes.scores, outcomes.families, outcomes.names, length, len(material.rows), config
+    )
     made = Transfer(
         examples, len(material.rows), found, config, examples.inputs.shape[1] - len(FEATURE_NAMES)
     )

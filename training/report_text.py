@@ -12,11 +12,13 @@ Table = list[list[str]]
 _BY_TASK = {
     "left_out": "task left out",
     "in_domain": "in domain",
+    "own_labels": "own labels",
     "source_out": "source left out",
     "corpus": "corpus alone",
     "length": "length",
     "task_table": "task table",
 }
+_SAID = {"left_out": "with the task left out", "in_domain": "in domain", "own_labels": "by its own labels"}
 _BY_SOURCE = {"source_out": "source left out", "length": "length", "task_table": "task table"}
 
 
@@ -92,8 +94,8 @@ def _probes(report: Mapping[str, Any]) -> list[tuple[str, Table]]:
     if report.get("by", {}).get("language"):
         found.append(("By language", _languages(report["by"]["language"])))
     for name, areas in report.get("left_out", {}).items():
-        judged = {task: one for task, one in areas.items() if task != "all"}
-        for ranking, words in (("left_out", "with the task left out"), ("in_domain", "in domain")):
+        judged = {task: one for task, one in areas.items() if one["in_domain"] is not None}
+        for ranking, words in _SAID.items():
             name += f"; {words} {above(judged, ranking, 'length')} tasks"
         found.append((f"Area recovered on {name}", _areas(areas, _BY_TASK)))
     if report.get("source_out"):

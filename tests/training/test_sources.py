@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from classifier.artifact import sha256
 from training.config import ConfigError, TrainingConfig, load_config
-from training.outcomes import labels_from_scores, load_outcomes
+from training.outcomes import labels_from_scores, load_outcomes, without_form
 from training.sources import SOURCES, Outcome, SourceError, read_folder, source_named
 from weighbridge import main
 
@@ -146,6 +146,20 @@ def test_rows_that_stand_in_a_benchmark_are_left_out_and_counted(monkeypatch, tm
     found = load_outcomes(config)
     assert len(found.readings) == len(found.labels.targets) == 1
     assert (found.facts[0]["rows"], found.facts[0]["held_out"]) == (1, {"quiz.txt": 1})
+
+
+def test_what_all_prompts_of_a_task_begin_with_is_no_part_of_them():
+    form = "Answer as these were answered. " * 10 + "\n\nWhat is two and two?\nFour.\n\n"
+    rows = [Outcome(str(n), "routerbench", "quiz", f"{form}What is it, {n}?\n\nSay.") for n in range(20)]
+    assert [row.prompt for row in without_form(rows)][:2] == [
+        "What is it, 0?\n\nSay.",
+        "What is it, 1?\n\nSay.",
+    ]
+    # neither a few rows, nor a short start that they share, nor another task's
+    assert without_form(rows[:19]) == rows[:19]
+    short = [replace(row, prompt=f"Well.\n\n{row.id}") for row in rows]
+    assert without_form(short) == short
+    assert without_form([*rows, replace(rows[0], task="other", prompt=form)])[-1].prompt == form
 
 
 def test_the_command_lists_sources_and_says_what_is_wrong(tmp_path):

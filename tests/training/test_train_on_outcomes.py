@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from classifier.artifact import MANIFEST, sha256
-from training.config import OUTCOME_PAIRS
 from training.documents import CARD, REPORT_TEXT
 from training.pipeline import train
 from training.sources import SOURCES
 from training.transfer import CORPUS
 
 MODELS = {
-    "nine_models": (OUTCOME_PAIRS["nine_models"][0], "gemma-2-9b-it", OUTCOME_PAIRS["nine_models"][1]),
+    "nine_models": ("mistral-7b-instruct-v0.3", "gemma-2-9b-it", "llama-3.1-nemotron-51b-instruct"),
     "routerbench": ("mistralai/mixtral-8x7b-chat", "gpt-3.5-turbo-1106", "gpt-4-1106-preview"),
 }
+PAIR = "1 economy and 1 premium models"
 
 
 def lines(name: str) -> list[str]:
@@ -74,7 +74,7 @@ def trained(config, tmp_path_factory):
 
 def test_each_task_and_each_source_was_left_out_in_turn(trained):
     report = trained.report
-    assert [name.partition(",")[0] for name in report["left_out"]] == list(MODELS)
+    assert [name.partition(",")[0] for name in report["left_out"]] == [name for name in MODELS for _ in "12"]
     for areas in report["left_out"].values():
         assert list(areas) == ["rivers", "sums", "all"]
         for task in ("rivers", "sums"):
@@ -82,9 +82,9 @@ def test_each_task_and_each_source_was_left_out_in_turn(trained):
                 assert 0.0 <= areas[task][ranking] <= 1.0
             assert areas[task]["left_out"] > 0.6
             assert areas[task]["intervals"]["left_out"]["low"] <= areas[task]["left_out"]
-    assert list(report["source_out"]) == [*MODELS, CORPUS]
+    assert list(report["source_out"])[-1] == f"{CORPUS}, as labelled"
     # what the other source teaches of proofs and rivers holds here too
-    assert report["source_out"]["nine_models"]["source_out"] > 0.6
+    assert report["source_out"][f"nine_models, {PAIR}"]["source_out"] > 0.6
 
 
 def test_the_text_shows_them_beside_the_baselines(trained):

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.in_domain import by_own_labels
+
+DRAW = np.random.default_rng(11)
+INPUTS = DRAW.normal(size=(300, 20)).astype(np.float32)
+FOLDS = np.arange(300) % 5
+
+
+def test_what_the_labels_hold_is_found():
+    gain = INPUTS[:, 0] + DRAW.normal(size=300)
+    assert np.corrcoef(by_own_labels(INPUTS, gain, FOLDS, 3.0), gain)[0, 1] > 0.6
+
+
+def test_noise_is_not_learned_by_heart():
+    found = by_own_labels(INPUTS, DRAW.normal(size=300), FOLDS, 3.0)
+    assert np.abs(found).max() < 0.5
+
+
+def test_too_few_rows_teach_nothing():
+    assert np.isnan(by_own_labels(INPUTS[:40], np.ones(40), FOLDS[:40], 3.0)).all()
+
+
+@pytest.mark.parametrize("place", [0, 137, 299])
+def test_no_row_is_ranked_by_its_own_fold(place):
+    gain = INPUTS[:, 1].astype(float)
+    other = gain.copy()
+    other[place] += 100.0
+    same = FOLDS[place] == FOLDS
+    before, after = by_own_labels(INPUTS, gain, FOLDS, 3.0), by_own_labels(INPUTS, other, FOLDS, 3.0)
+    assert (before[same] == after[same]).all()
+    assert not (before[~same] == after[~same]).all()
