@@ -12,7 +12,7 @@ import numpy.typing as npt
 from training.baselines import Routing, baselines, compare, figures, routing
 from training.curves import Places
 from training.dataset import Row
-from training.groups import by_group
+from training.groups import accuracies_beside, by_group
 from training.intervals import ROUNDS
 
 Numbers = npt.NDArray[np.float64]
@@ -33,13 +33,18 @@ def evaluate(
     The classifier's own stand at the top; "table", "intervals", "against" are those of `baselines.compare`.
     """
     needed, ours, others = routings(rows, held_out, folds, tiers, threshold, seed)
-    found = compare(needed, ours, others, tiers, [row.group for row in rows], seed, rounds)
+    groups = [row.group for row in rows]
+    found = compare(needed, ours, others, tiers, groups, seed, rounds)
     parts = {name: _values(rows, name) for name in ("language", "domain", "kind", "trait")}
+    by = {name: by_group(needed, ours, tiers, values) for name, values in parts.items()}
+    languages = [row.language for row in rows]
+    for name, more in accuracies_beside(needed, ours, others, languages, groups, seed, rounds).items():
+        by["language"][name] |= more
     return {
         **found,
         **found["table"]["classifier"],
         "two_tiers_under": round(float(np.mean(ours.places < needed - 1)), 4),
-        "by": {name: by_group(needed, ours, tiers, values) for name, values in parts.items()},
+        "by": by,
     }
 
 

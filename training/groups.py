@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from training.baselines import Routing, figures
 from training.curves import Numbers, Places
+from training.intervals import Statistic, bootstrap_interval
 
 Predict = Callable[[Places], Numbers]
 Fit = Callable[[Places], Predict]
@@ -19,12 +21,39 @@ def by_group(
     needed: Places, one: Routing, tiers: Sequence[str], values: Sequence[Collection[str]]
 ) -> dict[str, dict[str, Any]]:
     """Return rows and figures for each value; a row counts in each of its values, as one has many traits."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for value in sorted({name for names in values for name in names}):
         inside = np.array([value in names for names in values])
         part = Routing(one.sufficiency[inside], one.places[inside], one.difficulty[inside])
         of_part = figures(needed[inside], part, tiers)
         found[value] = {"rows": int(inside.sum()), **{name: of_part[name] for name in _FIGURES}}
+    return found
+
+
+def accuracies_beside(
+    needed: Places,
+    one: Routing,
+    others: Mapping[str, Routing],
+    values: Sequence[str],
+    groups: Sequence[object],
+    seed: int,
+    rounds: int,
+) -> dict[str, dict[str, Any]]:
+    """Return, for each value, the interval of the accuracy and the accuracy of every baseline on its rows.
+
+    Rows of one group (a conversation) are drawn together.
+    """
+    found = {}
+    for value in sorted(set(values)):
+        inside = np.array([name == value for name in values])
+        hits = one.places[inside] == needed[inside]
+        drawn = [group for group, there in zip(groups, inside, strict=True) if there]
+        interval = bootstrap_interval(_share_of(hits), len(hits), drawn, seed, rounds)
+        beside = {
+            name: round(float(np.mean(other.places[inside] == needed[inside])), 4)
+            for name, other in others.items()
+        }
+        found[value] = {"accuracy_interval": interval.as_dict(), "beside": beside}
     return found
 
 
@@ -44,3 +73,7 @@ def left_out(fit: Fit, groups: Sequence[str], folds: Places) -> dict[str, Number
         if not inside.all():
             found["left_out"][inside] = fit(places[~inside])(places[inside])
     return found
+
+
+def _share_of(hits: npt.NDArray[np.bool_]) -> Statistic:
+    return lambda chosen: float(hits[chosen].mean())

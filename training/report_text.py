@@ -125,11 +125,13 @@ def _candidates(report: Mapping[str, Any]) -> Table:
 
 
 def _languages(by: Mapping[str, Any]) -> Table:
-    rows = [
-        [name, str(one["rows"]), *(percent(one[key]) for key in ("accuracy", "under_routed", "over_routed"))]
-        for name, one in sorted(by.items(), key=lambda item: -item[1]["rows"])
-    ]
-    return [["language", "rows", "accuracy", "under-routed", "over-routed"], *rows]
+    baselines = list(next(iter(by.values()))["beside"])
+    rows = [["language", "rows", "accuracy", *baselines, "under-routed", "over-routed"]]
+    for name, one in sorted(by.items(), key=lambda item: -item[1]["rows"]):
+        beside = [percent(one["beside"][other]) for other in baselines]
+        routed = [percent(one[key]) for key in ("under_routed", "over_routed")]
+        rows.append([name, str(one["rows"]), _interval(one["accuracy_interval"]), *beside, *routed])
+    return rows
 
 
 def _areas(found: Mapping[str, Mapping[str, Any]], rankings: Mapping[str, str]) -> Table:

@@ -63,4 +63,7 @@ def test_figures_are_also_given_by_trait():
     report = evaluate(rows, np.ones((3, 3)), np.array([0, 1, 2]), TIERS, 0.5, rounds=9)
     part = report["by"]["trait"]["go_on"]
     assert (part["rows"], part["accuracy"], part["under_routed"], part["over_routed"]) == (2, 0.5, 0.5, 0.0)
-    assert report["by"]["language"]["en"]["rows"] == 3
+    english = report["by"]["language"]["en"]
+    assert english["rows"] == 3
+    assert english["accuracy_interval"]["low"] <= english["accuracy"] <= english["accuracy_interval"]["high"]
+    assert english["beside"].keys() == report["against"].keys()
