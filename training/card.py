@@ -159,6 +159,9 @@ def _outcomes(facts: Sequence[Mapping[str, Any]]) -> str:
     lines = ["Public outcome data, which teaches the order of prompts within its own tasks only:", ""]
     lines += ["| Source | Licence | Rows used | SHA-256 |", "| --- | --- | --- | --- |"]
     lines += [f"| {one['name']} | {one['licence']} | {one['rows']:,} | {_digest(one)} |" for one in facts]
+    unmatched = [str(one["name"]) for one in facts if not one.get("matched", True)]
+    if unmatched:
+        lines += ["", f"Not matched by content with benchmarks kept for measurement: {', '.join(unmatched)}."]
     return "\n".join(lines)
 
 

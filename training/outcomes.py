@@ -15,7 +15,7 @@ from training.config import ConfigError, TrainingConfig
 from training.downloads import fetched
 from training.homes import HOMES, has_copies, read_copies, read_home
 from training.labeling import Labels
-from training.sources import SOURCES, Outcome, Source, read_folder, source_named
+from training.sources import SOURCES, Outcome, Source, SourceError, read_folder, source_named
 
 Numbers = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -52,6 +52,11 @@ def load_outcomes(config: TrainingConfig) -> Outcomes:
     known = fingerprints(config.held_out_from) if config.sources and config.held_out_from else {}
     for name in config.sources:
         source = source_named(name, training=True)
+        if source.shares and not known:
+            raise SourceError(
+                f"{name} may hold prompts of {source.shares}, kept for measurement, which come from the "
+                "same place. Name a folder that holds them with --held-out: its rows are left out."
+            )
         found = list(read_source(source, config))
         usable = [row for row in found if row.scores or source.everyday]
         refused = refused_rows(usable, known, cleaned=is_cleaned(source, config))
@@ -139,6 +144,7 @@ def _facts(
         "licence": source.licence,
         "sha256": source.sha256 if cleaned else None,
         "rows": rows,
+        "matched": cleaned or config.held_out_from is not None,
     }
     if config.sources_from is None:
         facts["fetched"] = fetched(HOMES[source.name].files, config.cache)

@@ -38,7 +38,8 @@ class Source:
 
     Without a `file` a folder holds copies of what its home has (`training.homes`).
 
-    `everyday` says that its prompts are such that the cheapest tier is enough for all of them.
+    `everyday` says that its prompts are such that the cheapest tier is enough for all of them. `shares` names
+    benchmarks whose prompts come from the same place, so that nothing is learned without a match by content.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Source:
     may_train: bool
     everyday: bool = False
     rows: int = 0
+    shares: str = ""
 
 
 SOURCES: Mapping[str, Source] = {
@@ -95,6 +97,7 @@ SOURCES: Mapping[str, Source] = {
             "Apache-2.0",
             may_train=True,
             rows=57477,
+            shares="Arena-Hard and MT-Bench",
         ),
         Source(
             "xroutebench",

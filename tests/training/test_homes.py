@@ -279,7 +279,25 @@ def test_tasks_that_are_called_after_a_benchmark_never_train(home, tmp_path):
         "MMLU (as RouteLLM measures it)": 1,
         "MT-Bench": 1,
     }
+    assert not facts["matched"]
     assert list(facts["fetched"].values()) == [one.sha256 for one in homes.HOMES["routerbench"].files]
+
+
+def test_what_comes_from_where_a_benchmark_comes_from_trains_only_beside_that_benchmark(home, tmp_path):
+    home("arena_55k")
+    config = TrainingConfig(sources=("arena_55k",), cache=tmp_path)
+    with pytest.raises(SourceError, match=r"may hold prompts of Arena-Hard and MT-Bench.*--held-out"):
+        load_outcomes(config)
+    held = tmp_path / "held"
+    held.mkdir()
+    held.joinpath("arena_hard.jsonl").write_text(json.dumps("name a river, and a longer one") + "\n")
+    tiers = {"economy": ("vicuna-7b",), "standard": ("gpt-4-0613",)}
+    found = load_outcomes(
+        replace(config, held_out_from=held, tiers=tuple(tiers), outcome_tiers={"arena_55k": tiers})
+    )
+    assert found.facts[0]["matched"]
+    assert found.facts[0]["held_out"] == {"arena_hard.jsonl": 1}
+    assert len(found.readings) == 1
 
 
 def test_the_command_says_the_licence_and_what_was_left_out(home, tmp_path):

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tests.benchmarks.in_domain import report
 from training.in_domain import by_own_labels
+from training.outcome_pairs import pairs_of
+from training.sources import Outcome
 
 DRAW = np.random.default_rng(11)
 INPUTS = DRAW.normal(size=(300, 20)).astype(np.float32)
@@ -33,3 +38,19 @@ def test_no_row_is_ranked_by_its_own_fold(place):
     before, after = by_own_labels(INPUTS, gain, FOLDS, 3.0), by_own_labels(INPUTS, other, FOLDS, 3.0)
     assert (before[same] == after[same]).all()
     assert not (before[~same] == after[~same]).all()
+
+
+def test_the_command_shows_each_way_beside_length_and_table(config):
+    pairs = pairs_of("nine_models", config)
+    models = {model for pair in pairs.values() for side in pair for model in side}
+    weak = {model for weak, _ in pairs.values() for model in weak}
+    rows = [
+        Outcome(str(place), "nine_models", task, f"{'prove' if place % 2 else 'name'} {task} number {place}",
+                {model: float(model not in weak or place % 2 == 0) for model in models})
+        for task in ("mmlu", "arc_challenge", "openbook_qa") for place in range(120)
+    ]  # fmt: skip
+    text = "\n".join(report("nine_models", rows, replace(config, resamples=20)))
+    assert text.count("exams as in MMLU: 360 prompts, weak 0.500, strong 1.000") == len(pairs) == 2
+    assert text.count("gain from both ") == 2 * 4
+    assert "gain from features              0.75" in text
+    assert "better; better" in text
