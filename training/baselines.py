@@ -178,9 +178,21 @@ def _statistics(needed: Places, one: Routing, tiers: Sequence[str]) -> dict[str,
         "under_routed": lambda chosen: float(np.mean(one.places[chosen] < needed[chosen])),
         "over_routed": lambda chosen: float(np.mean(one.places[chosen] > needed[chosen])),
     }
+    for place, tier in enumerate(tiers):
+        found[f"recall {tier}"] = _recall(needed, one, place)
     for head, tier in enumerate(tiers[:-1]):
         found[f"area {tier}"] = _area(needed, one, head)
     return found
+
+
+def _recall(needed: Places, one: Routing, tier: int) -> Statistic:
+    def recall(chosen: Chosen) -> float:
+        there = chosen[needed[chosen] == tier]
+        if not len(there):
+            raise CurveError("no row needs this tier")
+        return float(np.mean(one.places[there] == tier))
+
+    return recall
 
 
 def _area(needed: Places, one: Routing, head: int) -> Statistic:

@@ -59,6 +59,8 @@ def test_better_is_said_of_a_perfect_classifier_and_not_of_a_baseline_beside_its
     found = compare(NEEDED, routing(PERFECT, TIERS, 0.5), others, TIERS, rounds=100)
     assert found["against"]["prompt length"]["area economy"]["said"] == "better"
     assert found["against"]["always premium"]["over_routed"]["said"] == "better"
+    assert found["against"]["always economy"]["recall premium"]["said"] == "better"
+    assert found["against"]["always premium"]["recall premium"]["said"] == "not told apart"
     itself = compare(NEEDED, others["random"], {"random": others["random"]}, TIERS, rounds=100)
     assert {one["said"] for one in itself["against"]["random"].values()} == {"not told apart"}
     assert json.loads(json.dumps(found)) == found
@@ -70,3 +72,4 @@ def test_a_tier_that_no_row_needs_has_no_figure():
     assert found["table"]["classifier"]["heads"]["economy"]["area"] is None
     assert found["table"]["classifier"]["recall"]["premium"] is None
     assert "area economy" not in found["intervals"]
+    assert "recall premium" not in found["intervals"]
