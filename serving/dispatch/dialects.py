@@ -23,6 +23,7 @@ class Dialect:
     `formats` names the types of `response_format` that it lacks. `careful` are fields that are added where
     tools or a form of the answer are asked for. `fields` names what of a message is left out.
     `at_rest` is how a model that reasons is spoken to where `reasoning_effort` is none.
+    `openai_tools` tells that it takes OpenAI's tools of free text, and a choice among some of the tools.
     `call_id_length` is how many letters and digits the id of a tool's call must have; others are recast.
     """
 
@@ -40,6 +41,7 @@ class Dialect:
     fields: frozenset[str] = frozenset()
     at_rest: Dialect | None = None
     call_id_length: int | None = None
+    openai_tools: bool = False
 
 
 # What an answer of another provider, or a caller who speaks to one, puts into messages.
@@ -48,6 +50,10 @@ _SYSTEM = {"developer": "system"}
 _PARALLEL = (None, True)
 _ONE = (None, 1)
 _OFF = (None, False)
+# Asked of OpenAI alone: the others' references do not know it, and most ignore what they do not know.
+_SEARCH: dict[str, tuple[Any, ...]] = {"web_search_options": (None,)}
+# What tools were before there were tools, which these never had.
+_OLD_TOOLS: dict[str, tuple[Any, ...]] = {"functions": (None, []), "function_call": (None,)}
 # Fields of OpenAI's own platform, which change nothing about the answer.
 _PLATFORM = frozenset(
     {"user", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
@@ -59,13 +65,13 @@ _PLATFORM = frozenset(
 _SAMPLING = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty"})
 _READS_ODDS: Mapping[str, tuple[Any, ...]] = {"logprobs": _OFF, "logit_bias": (None, {})}
 # developers.openai.com/api/reference/resources/chat: max_tokens is deprecated, reasoning models refuse it
-_OPENAI = Dialect(rename={"max_tokens": "max_completion_tokens"}, most_stops=4)
+_OPENAI = Dialect(rename={"max_tokens": "max_completion_tokens"}, most_stops=4, openai_tools=True)
 # learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle (the v1 API, no api-version)
 _AZURE = replace(_OPENAI, key_header="api-key")
 
 DIALECTS: Mapping[str, Dialect] = {
     # Servers that nothing is known about: everything goes on as it came.
-    "plain": Dialect(keeps=_OF_OTHERS),
+    "plain": Dialect(keeps=_OF_OTHERS, openai_tools=True),
     "openai": _OPENAI,
     # models that reason unless they are told not to: GPT-5 and later, o3, o4
     "openai_reasoning": replace(_OPENAI, drop=_SAMPLING, refuse=_READS_ODDS, at_rest=_OPENAI),
@@ -77,7 +83,7 @@ DIALECTS: Mapping[str, Dialect] = {
         rename={"max_completion_tokens": "max_tokens", "seed": "random_seed"},
         drop=(_PLATFORM - {"prediction"}) | {"metadata"},
         clamp={"temperature": (0.0, 1.5)},
-        refuse={"logit_bias": (None, {}), "modalities": (None, ["text"])},
+        refuse={"logit_bias": (None, {}), "modalities": (None, ["text"])} | _SEARCH | _OLD_TOOLS,
         stream_options=False,
         # mistralai.github.io/mistral-common/usage/tools; another id is a 400 of code 3280
         call_id_length=9,
@@ -87,7 +93,7 @@ DIALECTS: Mapping[str, Dialect] = {
         roles=_SYSTEM,
         rename={"max_completion_tokens": "max_tokens"},
         drop=_PLATFORM | {"seed"},
-        refuse={"n": _ONE, "logit_bias": (None, {}), "parallel_tool_calls": _PARALLEL},
+        refuse={"n": _ONE, "logit_bias": (None, {}), "parallel_tool_calls": _PARALLEL} | _SEARCH | _OLD_TOOLS,
         # api-docs.deepseek.com/guides/thinking_mode: wanted back while tools are used
         keeps=frozenset({"reasoning_content"}),
         formats=frozenset({"json_schema"}),
@@ -99,7 +105,7 @@ DIALECTS: Mapping[str, Dialect] = {
         rename={"max_completion_tokens": "max_tokens"},
         drop=_PLATFORM | {"frequency_penalty", "metadata"},
         clamp={"temperature": (0.0, 1.99), "top_p": (0.01, 1.0)},
-        refuse={"logit_bias": (None, {}), "tool_choice": (None, "auto", "none", dict)},
+        refuse={"logit_bias": (None, {}), "tool_choice": (None, "auto", "none", dict)} | _SEARCH | _OLD_TOOLS,
         keeps=frozenset({"reasoning_content"}),
     ),
     # console.groq.com/docs/openai, "currently unsupported"
@@ -107,7 +113,7 @@ DIALECTS: Mapping[str, Dialect] = {
         rename={"max_tokens": "max_completion_tokens"},
         roles=_SYSTEM,
         drop=_PLATFORM - {"user", "service_tier"},
-        refuse={"n": _ONE, "logprobs": _OFF, "logit_bias": (None, {})},
+        refuse={"n": _ONE, "logprobs": _OFF, "logit_bias": (None, {})} | _SEARCH,
         fields=frozenset({"name"}),
         most_stops=4,
     ),
@@ -116,7 +122,7 @@ DIALECTS: Mapping[str, Dialect] = {
         roles=_SYSTEM,
         rename={"max_completion_tokens": "max_tokens"},
         drop=_PLATFORM,
-        refuse={"logprobs": _OFF},
+        refuse={"logprobs": _OFF} | _SEARCH,
     ),
     # openrouter.ai/docs/features/provider-routing: hosts ignore what they lack, unless left out
     "openrouter": Dialect(
@@ -126,7 +132,7 @@ DIALECTS: Mapping[str, Dialect] = {
         keeps=frozenset({"cache_control"}),
     ),
     # docs.vllm.ai/en/latest/serving/openai_compatible_server: few chat templates know developer
-    "vllm": Dialect(roles=_SYSTEM, drop=_PLATFORM),
+    "vllm": Dialect(roles=_SYSTEM, drop=_PLATFORM, refuse=_SEARCH | _OLD_TOOLS),
     # docs.ollama.com/api/openai-compatibility, "supported request fields"
     "ollama": Dialect(
         roles=_SYSTEM,
@@ -135,7 +141,7 @@ DIALECTS: Mapping[str, Dialect] = {
         refuse={
             "n": _ONE, "logit_bias": (None, {}), "tool_choice": (None, "auto"),
             "parallel_tool_calls": _PARALLEL,
-        },
+        } | _SEARCH | _OLD_TOOLS,
     ),
 }  # fmt: skip
 
@@ -176,9 +182,21 @@ def _impossible(body: Mapping[str, Any], dialect: Dialect) -> Iterator[ProviderE
     kind = wanted.get("type") if isinstance(wanted, dict) else None
     if kind in dialect.formats:
         yield _cannot("response_format", f"this provider has no {kind}.")
+    if not dialect.openai_tools:
+        yield from _strange_tools(body)
     stop = body.get("stop")
     if dialect.most_stops is not None and isinstance(stop, list) and len(stop) > dialect.most_stops:
         yield _cannot("stop", f"this provider takes at most {dialect.most_stops} stop sequences.")
+
+
+def _strange_tools(body: Mapping[str, Any]) -> Iterator[ProviderError]:
+    for place, tool in enumerate(body.get("tools") or ()):
+        if isinstance(tool, dict) and tool.get("type") == "custom":
+            yield _cannot(f"tools[{place}]", "this provider has no tools of type 'custom'.")
+    choice = body.get("tool_choice")
+    kind = choice.get("type") if isinstance(choice, dict) else None
+    if kind in ("allowed_tools", "custom"):
+        yield _cannot("tool_choice", f"this provider has no choice of type {kind!r}.")
 
 
 def _recast(message: Any, dialect: Dialect) -> Any:

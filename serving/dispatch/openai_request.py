@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from serving.dispatch.adapter import ProviderError
+from serving.dispatch.adapter import ProviderError, cannot
 from serving.dispatch.conversation import (
     Conversation,
     Format,
@@ -168,7 +168,7 @@ def _part(part: dict[str, Any], path: str) -> Text | Media | None:
 
 def _file(file: dict[str, Any], path: str, cache: Any) -> Media:
     if not file.get("file_data"):
-        raise refused(f"{path}.file.file_data", "only a file's own data can be passed on, not an id.")
+        raise cannot(f"{path}.file.file_data", "this provider needs the file's own data, not an id.")
     data = str(file["file_data"])
     if not data.startswith("data:"):
         data = f"data:application/pdf;base64,{data}"
@@ -191,8 +191,10 @@ def _addressed(kind: Literal["image", "file"], url: str, path: str, cache: Any) 
 def _tools(body: dict[str, Any]) -> Iterator[Tool]:
     for place, tool in enumerate(body.get("tools") or ()):
         function = tool.get("function")
-        if tool.get("type", "function") != "function" or not isinstance(function, dict):
-            raise refused(f"tools[{place}]", "only tools of type 'function' can be used here.")
+        if tool.get("type", "function") != "function":
+            raise cannot(f"tools[{place}]", "this provider has tools of type 'function' alone.")
+        if not isinstance(function, dict):
+            raise refused(f"tools[{place}].function", "must be an object that describes the function.")
         schema = function.get("parameters") or {"type": "object", "properties": {}}
         yield Tool(
             str(function.get("name") or ""),
@@ -208,6 +210,8 @@ def _tool_choice(given: Any) -> str | None:
         return given  # type: ignore[no-any-return]
     function = given.get("function") if isinstance(given, dict) else None
     name = function.get("name") if isinstance(function, dict) else None
+    if isinstance(given, dict) and given.get("type") in ("allowed_tools", "custom"):
+        raise cannot("tool_choice", f"this provider has no choice of type {given['type']!r}.")
     if not name:
         raise refused("tool_choice", "must be auto, none, required, or name a function.")
     return f"named:{name}"

@@ -200,12 +200,21 @@ def test_tokens_are_counted_without_asking_anybody(client, house):
     assert house.provider.requests == []
 
 
+CITED = {
+    "type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a"},
+    "citations": {"enabled": True},
+}  # fmt: skip
+FOUND = {"type": "search_result", "source": "a", "title": "b", "content": [{"type": "text", "text": "c"}]}
+
+
 @pytest.mark.parametrize(
     ("fields", "place"),
     [
         ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0]"),
         ({"extra_body": {"mcp_servers": [{"name": "a"}]}}, "mcp_servers"),
         ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, "messages[0].content[0]"),
+        ({"messages": [{"role": "user", "content": [CITED]}]}, "messages[0].content[0].citations"),
+        ({"messages": [{"role": "user", "content": [FOUND]}]}, "'search_result'"),
         ({"max_tokens": -1}, "max_tokens"),
         ({"inference_geo": "eu"}, "x-weighbridge-compliance: eu"),
         ({"extra_body": {"workspace_id": "w"}}, "workspace_id"),

@@ -14,7 +14,7 @@ class Block(Struct):
 
     type: Name
     text: str | None = None
-    source: dict[str, Any] | None = None
+    source: dict[str, Any] | str | None = None
     title: str | None = None
     id: str | None = None
     name: str | None = None
@@ -25,6 +25,7 @@ class Block(Struct):
     thinking: str | None = None
     signature: str | None = None
     data: str | None = None
+    citations: Any = None
     cache_control: dict[str, Any] | None = None
 
 

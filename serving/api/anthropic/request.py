@@ -213,7 +213,11 @@ def _part(block: Block, path: str, only: str | None = None) -> dict[str, Any]:
 
 
 def _document(block: Block, path: str) -> dict[str, Any]:
-    source = block.source or {}
+    if isinstance(block.citations, dict) and block.citations.get("enabled"):
+        raise InvalidRequest(
+            f"{path}.citations: citations are not given here. Leave them out.", param=f"{path}.citations"
+        )
+    source = block.source if isinstance(block.source, dict) else {}
     if source.get("type") == "text" and isinstance(source.get("data"), str):
         return {"type": "text", "text": source["data"]}
     if source.get("type") != "base64":
@@ -225,7 +229,7 @@ def _document(block: Block, path: str) -> dict[str, Any]:
 
 
 def _url(block: Block, path: str) -> str:
-    source = block.source or {}
+    source = block.source if isinstance(block.source, dict) else {}
     kind, data, media_type = source.get("type"), source.get("data"), source.get("media_type")
     if kind == "url" and isinstance(source.get("url"), str):
         return str(source["url"])

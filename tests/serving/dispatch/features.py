@@ -72,6 +72,15 @@ FEATURES: dict[str, tuple[str, dict[str, Any]]] = {
     "tool_choice_named": ("tool choice: by name", {
         "tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "look"}},
     }),
+    "tool_choice_allowed": ("tool choice: among some", {
+        "tools": [TOOL],
+        "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [
+            {"type": "function", "function": {"name": "look"}},
+        ]}},
+    }),
+    "tools_custom": ("tools that take free text", {"tools": [{"type": "custom", "custom": {"name": "say"}}]}),
+    "functions": ("functions, as before tools", {"functions": [TOOL["function"]]}),
+    "web_search": ("a search of the web", {"web_search_options": {}}),
     "parallel_tools_off": ("no parallel calls", {"tools": [TOOL], "parallel_tool_calls": False}),
     "tool_results": ("parallel calls and their results", {
         "tools": [TOOL],
@@ -121,6 +130,7 @@ FEATURES: dict[str, tuple[str, dict[str, Any]]] = {
     "file": ("a PDF as data", _parts(
         {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,aGk="}}
     )),
+    "file_id": ("a file by its id", _parts({"type": "file", "file": {"file_id": "file-1"}})),
     "n": ("two answers", {"n": 2}),
     "logprobs": ("probabilities", {"logprobs": True, "top_logprobs": 2}),
     "logit_bias": ("logit_bias", {"logit_bias": {"50256": -100}}),

@@ -185,11 +185,14 @@ def test_json_mode_streams_the_input_as_words():
     assert (json.loads(message["content"]), message["finish_reason"]) == ({"a": 1}, "stop")
 
 
+BY_ID = {"type": "file", "file": {"file_id": "file-1"}}
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
         ({"messages": [{"role": "user", "content": [IMAGE]}]}, "messages"),
-        ({"tools": [{"type": "code_interpreter"}]}, "tools[0]"),
+        ({"tools": [{"type": "function", "function": "look"}]}, "tools[0].function"),
         ({"tool_choice": {"type": "function"}}, "tool_choice"),
         ({"response_format": {"type": "xml"}}, "response_format"),
         ({"temperature": "hot"}, "temperature"),
@@ -200,5 +203,22 @@ def test_what_cannot_be_read_is_the_callers_own_error_and_names_the_field(fields
     with FakeProvider(reply()) as provider, pytest.raises(ProviderError) as caught:
         whole(adapter("anthropic"), deployment("anthropic", provider.base_url), ASKED | fields)
     assert (caught.value.kind, caught.value.retryable) == ("invalid_request", False)
+    assert caught.value.message.startswith(param)
+    assert provider.requests == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"tools": [{"type": "code_interpreter"}]}, "tools[0]"),
+        ({"tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice"),
+        ({"messages": [{"role": "user", "content": [BY_ID]}]}, "messages"),
+    ],
+)
+def test_what_only_openai_has_is_left_to_a_deployment_that_has_it(fields, param):
+    with FakeProvider(reply()) as provider, pytest.raises(ProviderError) as caught:
+        whole(adapter("anthropic"), deployment("anthropic", provider.base_url), ASKED | fields)
+    assert caught.value.is_refusal
+    assert caught.value.retryable
     assert caught.value.message.startswith(param)
     assert provider.requests == []
