@@ -87,17 +87,18 @@ def _share(share: Share) -> dict[str, Any]:
 
 
 def _candidate(row: Candidate) -> dict[str, Any]:
-    known = row.token_cost_usd is not None
+    # taken apart once: a catalog may be long, and the log has a row for each of them
+    name, tier, quality, latency_ms, tokens_usd, waiting_usd, lost_usd, switch_usd = row
     return {
-        "deployment": row.deployment,
-        "tier": row.tier,
-        "quality": row.quality,
-        "latency_ms": row.latency_ms,
-        "token_cost_usd": row.token_cost_usd,
-        "waiting_cost_usd": row.waiting_cost_usd,
-        "lost_quality_cost_usd": row.lost_quality_cost_usd,
-        "switch_cost_usd": row.switch_cost_usd,
-        "total_usd": row.total_usd if known else None,
+        "deployment": name,
+        "tier": tier,
+        "quality": quality,
+        "latency_ms": latency_ms,
+        "token_cost_usd": tokens_usd,
+        "waiting_cost_usd": waiting_usd,
+        "lost_quality_cost_usd": lost_usd,
+        "switch_cost_usd": switch_usd,
+        "total_usd": None if tokens_usd is None else row.total_usd,
     }
 
 
