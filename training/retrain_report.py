@@ -79,11 +79,12 @@ def retrain_documents(report: Mapping[str, Any], facts: Mapping[str, Any], folds
 def as_text(report: Mapping[str, Any]) -> str:
     """Return the report as aligned lines: what was learned from, both artifacts side by side, the corpus."""
     found = report["retrain"]
-    lines = [f"{report['version']}: {found['champion']} and feedback", *_data(found), "", _beside(found)]
+    lines = [f"{report['version']}: {found['champion']} and feedback", *data_lines(found), "", _beside(found)]
     return "\n".join(lines) + "\n\n" + as_terminal(report)
 
 
-def _data(found: Mapping[str, Any]) -> list[str]:
+def data_lines(found: Mapping[str, Any]) -> list[str]:
+    """Return what was learned from and what it weighs, a line each."""
     feedback, sides, weights = found["feedback"], found["sides"], found["weights"]
     lines = [
         f"{feedback['decisions']:,} logged decisions, {feedback['graded']:,} graded; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -21,15 +22,18 @@ from tests.benchmarks.prose import Prose
 from tests.logs import graded, template, write_export
 from tests.serving.state.records import decision
 from training import retrain as journey
+from training.champion import encoder_of, load_champion
 from training.config import TrainingConfig
 from training.decision_log import ExportError
 from training.export import ExportRefused
-from training.merge import RetrainRefused
+from training.merge import RetrainRefused, merge
+from training.pipeline import load_material
 from training.registration import RegistrationFailed
 from training.retrain import retrain
 from training.retrain_cli import REFUSED
 from training.retrain_cli import retrain as command
 from training.retrain_config import RetrainConfig
+from training.retrain_report import data_lines
 
 TIERS = ("economy", "standard", "premium")
 ROWS = 260
@@ -221,6 +225,24 @@ def test_answers_that_all_say_the_same_are_refused(row, recipe, tmp_path):
     prose = Prose()
     rows = [graded(row, number, prose.prompt(9), "economy", False) for number in range(80)]
     assert "One class only: every graded answer says not good enough" in refusal(tmp_path, recipe, rows)
+
+
+def test_a_poisoned_batch_of_one_caller_weighs_no_more_than_its_share_and_is_told(log, row, recipe, tmp_path):
+    prose = Prose(seed=8)
+    bad = {"caller": "mallory", "propensity": 1.0}
+    poison = [
+        graded(row, 10_000 + one, prose.prompt(8) + f" {one}", "economy", False, **bad)
+        for one in range(5_000)
+    ]
+    config = config_in(tmp_path, recipe, write_export(tmp_path / "log.jsonl", [*log, *poison]))
+    champion = load_champion(config.models)
+    encoder = encoder_of(champion.classifier, champion.folder, tmp_path / "encoder")
+    material = load_material(recipe, SimpleNamespace(update=str, set_description=str), encoder)
+    merged = merge(config.exports, material, champion.manifest.encoder_id, TIERS, config)
+    told = merged.report["feedback"]["keys"][0]
+    assert (told["key"], told["rows"], told["capped"]) == ("mallory", 5_000, True)
+    assert told["kept"] < told["weight"] / 4 and told["share"] == pytest.approx(0.2, abs=1e-3)
+    assert any("capped: mallory, 5,000 rows" in line for line in data_lines(merged.report))
 
 
 def test_prompts_beyond_the_encoders_vocabulary_are_refused(row, recipe, tmp_path):

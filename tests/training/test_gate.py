@@ -1,0 +1,109 @@
+"""A candidate that is surely worse in any named way fails, and by the name of that way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.artifacts import CHAMPION, write_models
+from training.gate import Evidence, judge_beside
+from training.off_policy import HeldOut
+
+TIERS = ("economy", "standard", "premium")
+COUNT = 400
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return write_models(tmp_path_factory.mktemp("gate") / "models", "next")
+
+
+def said(needed, sharpness, draw):
+    """Return sufficiencies [N, 3] that know the required tiers so well."""
+    raw = np.stack([needed <= tier for tier in range(3)], axis=1).astype(float)
+    found = 0.5 + sharpness * (raw - 0.5) + draw.normal(0, 0.1, raw.shape)
+    found[:, -1] = 1.0
+    return np.sort(np.clip(found, 0.01, 1.0), axis=1)
+
+
+def side(ours, theirs, seed=1):
+    draw = np.random.default_rng(seed)
+    needed = draw.integers(0, 3, COUNT)
+    targets = (needed[:, None] <= np.arange(2)).astype(float)
+    return HeldOut(
+        targets,
+        np.ones(COUNT),
+        list(range(COUNT)),
+        said(needed, ours, draw),
+        said(needed, theirs, np.random.default_rng(seed + 1)),
+    )
+
+
+def report(**changes):
+    found = {
+        "two_tiers_under": 0.01,
+        "heads": {tier: {"ece": 0.02} for tier in TIERS[:-1]},
+        "robustness": {"typos": {"value": 0.9}},
+        "attacks": {"total": {"value": 0.15}},
+    }
+    return found | changes
+
+
+def failed(models, **changes):
+    evidence = {
+        "corpus": side(0.5, 0.5),
+        "feedback": side(0.5, 0.5, seed=5),
+        "reports": (report(), report()),
+        "milliseconds": (0.2, 0.2),
+        "bytes": (100, 100),
+    }
+    verdict = judge_beside(
+        models / "next", models / CHAMPION, Evidence(**(evidence | changes)), TIERS, 0.5, rounds=60
+    )
+    assert (verdict.version, verdict.champion) == ("next", CHAMPION)
+    assert verdict.passed is (not verdict.failed)
+    return set(verdict.failed)
+
+
+def test_an_equal_candidate_passes(models):
+    assert failed(models) == set()
+
+
+def test_a_better_one_passes(models):
+    assert failed(models, corpus=side(0.7, 0.3), feedback=side(0.7, 0.3)) == set()
+
+
+def test_without_feedback_to_judge_by_the_corpus_judges(models):
+    assert failed(models, feedback=None) == set()
+
+
+@pytest.mark.parametrize("where", ["corpus", "feedback"])
+def test_one_that_ranks_worse_fails_where_it_does(models, where):
+    names = failed(models, **{where: side(0.0, 0.6)})
+    assert f"area recovered, is economy enough, {where}" in names
+    assert f"under-routing, {where}" in names
+    assert all(name.endswith(where) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"milliseconds": (0.31, 0.2)}, "latency"),
+        ({"bytes": (126, 100)}, "size"),
+        ({"reports": (report(two_tiers_under=0.06), report())}, "two tiers too low"),
+        (
+            {"reports": (report(heads={"economy": {"ece": 0.09}, "standard": {"ece": 0.0}}), report())},
+            "calibration error, is economy enough",
+        ),
+        (
+            {"reports": (report(robustness={"typos": {"value": 0.8}}), report())},
+            "robustness, prompts that keep their tier",
+        ),
+        (
+            {"reports": (report(attacks={"total": {"value": 0.25}}), report())},
+            "robustness, attacks that succeed",
+        ),
+    ],
+)
+def test_each_bound_fails_by_its_own_name(models, changes, name):
+    assert failed(models, **changes) == {name}
