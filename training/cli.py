@@ -115,7 +115,13 @@ def sources(name: str | None, folder: Path | None, file: Path | None, held_out: 
 def _show(name: str, folder: Path | None, file: Path | None, held_out: Path | None) -> None:
     from training.benchmarks import fingerprints  # noqa: PLC0415  # --help needs none of it
     from training.config import load_config  # noqa: PLC0415
-    from training.outcomes import is_cleaned, labels_from_scores, read_source, refused_rows  # noqa: PLC0415
+    from training.outcomes import (  # noqa: PLC0415
+        checksums,
+        is_cleaned,
+        labels_from_scores,
+        read_source,
+        refused_rows,
+    )
     from training.sources import source_named  # noqa: PLC0415
 
     config = load_config(file, sources_from=folder)
@@ -124,6 +130,8 @@ def _show(name: str, folder: Path | None, file: Path | None, held_out: Path | No
     click.echo(f"licence {source.licence}; {'may' if source.may_train else 'may not'} train an artifact")
     found = list(read_source(source, config))
     rows = [row for row in found if row.scores or source.everyday]
+    for line in checksums(source, config):
+        click.echo(line)
     click.echo(f"{len(found)} rows, {len(found) - len(rows)} of them without a score")
     known = fingerprints(held_out) if held_out else {}
     refused = refused_rows(rows, known, cleaned=is_cleaned(source, config))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from classifier.artifact import sha256
 from classifier.reading import Reading, read
 from training.benchmarks import Fingerprints, fingerprints, held_out_name, known_rows
 from training.config import ConfigError, TrainingConfig
@@ -92,6 +93,18 @@ def is_cleaned(source: Source, config: TrainingConfig) -> bool:
     """Return whether the rows come from the file that the benchmarks' rows were taken out of."""
     folder = config.sources_from
     return folder is not None and bool(source.file) and (folder / source.file).is_file()
+
+
+def checksums(source: Source, config: TrainingConfig) -> list[str]:
+    """Return a line for each file that the rows came from, with its SHA-256 and what it was held to."""
+    if is_cleaned(source, config):
+        return [f"{source.file}: SHA-256 {source.sha256}, pinned"]
+    files, folder = HOMES[source.name].files, config.sources_from
+    seen = fetched(files, config.cache) if folder is None else {f.url: sha256(folder / f.name) for f in files}
+    return [
+        f"{file.name}: SHA-256 {seen[file.url]}, {'pinned' if file.sha256 else 'none is published'}"
+        for file in files
+    ]
 
 
 def refused_rows(rows: Sequence[Outcome], known: Fingerprints, *, cleaned: bool) -> dict[int, str]:

@@ -312,5 +312,7 @@ def test_the_command_says_the_licence_and_what_was_left_out(home, tmp_path):
     )
     assert shown.exit_code == 0, shown.output
     assert "licence MIT" in shown.output
+    (file,) = HOMES["routerbench"].files
+    assert f"routerbench_0shot.pkl: SHA-256 {file.sha256}, pinned" in shown.output
     assert "left out as kept for measurement: 3, 1 of MMLU" in shown.output
     assert "1 tasks: arc-challenge 1" in shown.output
