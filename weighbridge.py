@@ -28,6 +28,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "sources": ("training.cli", "sources", "List public outcome data to train on, or read one source."),
     "train": ("training.cli", "train", "Fit, export and evaluate a classifier."),
     "retrain": ("training.retrain_cli", "retrain", "Learn from feedback: a judged candidate, or a reason."),
+    "simulate": ("training.simulation.cli", "simulate", "See what retraining is worth on recorded outcomes."),
 }
 
 # What training does after a command of serving, with what that returned: neither knows of the other.

@@ -29,6 +29,7 @@ COMMANDS = [
     "sources",
     "train",
     "retrain",
+    "simulate",
 ]
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from training.curves import Curve
 
 # Colours that stay apart in grey and for the colour-blind (Okabe and Ito 2008).
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 # A curve over thousands of rows looks the same with so many points.
 _POINTS = 150
 _STYLE: dict[Any, Any] = {"svg.hashsalt": "weighbridge", "svg.fonttype": "none"}
@@ -24,13 +24,13 @@ def reliability_diagram(heads: Mapping[str, Sequence[Mapping[str, float]]]) -> s
     """Return promise against frequency, one line per head; `heads` holds bins of baselines.reliability."""
     figure, axes = _axes("promised that the tier is enough", "it was enough")
     axes.plot([0, 1], [0, 1], color="#999999", linestyle="--", label="kept promises")
-    for colour, (tier, bins) in zip(_COLOURS, heads.items(), strict=False):
+    for colour, (tier, bins) in zip(COLOURS, heads.items(), strict=False):
         promised, happened = [b["promised"] for b in bins], [b["happened"] for b in bins]
         axes.plot(promised, happened, color=colour, label=f"is {tier} enough?")
         most = max(b["rows"] for b in bins)
         axes.scatter(promised, happened, s=[8 + 60 * b["rows"] / most for b in bins], color=colour)
     axes.legend(frameon=False)
-    return _svg(figure)
+    return svg(figure)
 
 
 def cost_quality(curves: Mapping[str, Curve]) -> str:
@@ -41,12 +41,12 @@ def cost_quality(curves: Mapping[str, Curve]) -> str:
         axes.plot(
             curve.strong_share[shown],
             curve.recovered[shown],
-            color=_COLOURS[place % len(_COLOURS)],
+            color=COLOURS[place % len(COLOURS)],
             label=f"{name} ({curve.area:.3f})",
             linewidth=2.2 if place == 0 else 1.2,
         )
     axes.legend(frameon=False, title="area recovered")
-    return _svg(figure)
+    return svg(figure)
 
 
 def bars(shares: Mapping[str, Mapping[str, Any]], title: str) -> str:
@@ -60,11 +60,11 @@ def bars(shares: Mapping[str, Mapping[str, Any]], title: str) -> str:
     values = [one["value"] for one in found.values()]
     below = [one["value"] - one.get("low", one["value"]) for one in found.values()]
     above = [one.get("high", one["value"]) - one["value"] for one in found.values()]
-    axes.barh(list(found), values, color=_COLOURS[0], xerr=[below, above], ecolor="#333333", capsize=2)
+    axes.barh(list(found), values, color=COLOURS[0], xerr=[below, above], ecolor="#333333", capsize=2)
     axes.set(xlim=(0, 1), title=title)
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
-    return _svg(figure)
+    return svg(figure)
 
 
 def grouped_bars(table: Mapping[str, Mapping[str, float | None]], title: str) -> str:
@@ -76,12 +76,12 @@ def grouped_bars(table: Mapping[str, Mapping[str, float | None]], title: str) ->
     for place, (name, found) in enumerate(table.items()):
         at = [column + (place - (len(table) - 1) / 2) * width for column in range(len(labels))]
         heights = [found[label] or 0.0 for label in labels]
-        axes.bar(at, heights, width, color=_COLOURS[place % len(_COLOURS)], label=name)
+        axes.bar(at, heights, width, color=COLOURS[place % len(COLOURS)], label=name)
     axes.set(ylim=(0, 1), title=title)
     axes.set_xticks(range(len(labels)), labels)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(frameon=False, loc="outside right upper")
-    return _svg(figure)
+    return svg(figure)
 
 
 def _axes(across: str, up: str) -> tuple[Figure, Any]:
@@ -92,7 +92,8 @@ def _axes(across: str, up: str) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG text."""
     text = io.StringIO()
     with matplotlib.rc_context(_STYLE):
         FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
