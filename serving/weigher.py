@@ -47,6 +47,7 @@ class Weighing:
     `text` and `metadata` are for rules; `user` is who a sticky draw goes by.
     `conversation` is its key, empty where it has none; `goes_on` tells whether it has been answered before.
     `shape` is the kind of answer: text, tools or schema.
+    `uses` is what it makes use of that every deployment is thought to do.
     `choices` is how many answers are wanted; `unmeasured_tokens` what attachments may come to beyond the
     estimate, None where nobody can tell.
     `logged_text` is what the log may keep: None unless the settings allow it.
@@ -72,6 +73,7 @@ class Weighing:
     unmeasured_tokens: int | None = 0
     logged_text: str | None = None
     found: Found | None = None
+    uses: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,7 @@ class Weigher:
             unmeasured_tokens=weighing.unmeasured_tokens,
             caller=caller,
             headroom=self.budgets.headroom(caller),
+            uses=weighing.uses,
         )
 
     def _limits(self, weighing: Weighing, asked: Limits, ruling: Ruling) -> Limits:

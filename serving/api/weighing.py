@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import msgspec
@@ -21,6 +21,8 @@ _TOKENS_PER_ATTACHMENT = 800
 # long audio and files are, nobody can tell here.
 _MOST_TOKENS_PER_IMAGE = 5_000
 
+# Who speaks above the user.
+_RULING = ("system", "developer")
 # A part's type: the field it must carry, and what a deployment must be able to do to read it.
 _PARTS: dict[str, tuple[str, str | None]] = {
     "text": ("text", None),
@@ -77,6 +79,7 @@ def from_chat(
         user=body.user,
         choices=max(body.n or 1, 1),
         speaks="audio" in (body.modalities or ()),
+        uses={name for name, used in (("streaming", body.stream), ("stop", found.get("stop"))) if used},
         log_text=log_text,
     )
 
@@ -94,6 +97,7 @@ def _weighing(
     metadata: Mapping[str, Any] | None,
     user: str | None,
     speaks: bool = False,
+    uses: Set[str] = frozenset(),
     choices: int = 1,
     log_text: bool,
 ) -> Weighing:
@@ -129,6 +133,7 @@ def _weighing(
         goes_on=goes_on(messages, limits.conversation),
         shape=next((word for word in ("tools", "json_schema") if word in needs), "text"),
         choices=choices,
+        uses=frozenset(uses) | {"system_prompt" for one in messages if one.role in _RULING},
         unmeasured_tokens=unmeasured,
         logged_text=msgspec.json.encode(prompt["messages"]).decode() if log_text else None,
     )

@@ -30,7 +30,8 @@ class Deployment:
     From the day `sunset` on it is not used; `deprecated` and `superseded_by` are told, and change nothing.
     `dialect` names what is special about the provider, or the generation of the model, to its adapter.
     `is_conditional` tells of what can turn away a request that asks for nothing: a name that must be given,
-    an end, embeddings in the place of answers, an unknown price.
+    an end, embeddings in the place of answers, something it lacks, an unknown price.
+    `lacks` is what it was found unable to do of what every deployment is thought to do.
     `by_name_only` is None, or the reason why only a caller who names the deployment gets it.
     """
 
@@ -62,6 +63,7 @@ class Deployment:
     prices: Prices = field(init=False, repr=False, compare=False)
     is_conditional: bool = field(init=False, repr=False, compare=False)
     dialect: str | None = None
+    lacks: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Keep the prices as whole numbers beside what was written, and what every request must ask about."""
@@ -77,6 +79,7 @@ class Deployment:
             self.by_name_only is not None
             or self.sunset is not None
             or EMBEDS in self.capabilities
+            or bool(self.lacks)
             or prices.input is None
             or prices.output is None
         )

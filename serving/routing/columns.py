@@ -20,6 +20,7 @@ from serving.routing.snapshot import DeploymentState
 
 if TYPE_CHECKING:
     from serving.routing.catalog import Deployment
+    from serving.routing.request import RoutingRequest
 
 Mask = npt.NDArray[np.bool_]
 Whole = npt.NDArray[np.int64]
@@ -44,6 +45,15 @@ class Live(NamedTuple):
     quality: dict[str, Real]
 
 
+class _Needs(NamedTuple):
+    """What of a request the catalog alone answers."""
+
+    day: date | None
+    capabilities: frozenset[str]
+    compliance: frozenset[str]
+    uses: frozenset[str]
+
+
 class Columns:
     """The figures of a catalog's rows; -1 stands for an unknown size, which holds nothing."""
 
@@ -62,7 +72,7 @@ class Columns:
         self._is_open = self.has_price & np.array([row.by_name_only is None for row in self.rows])
         self._of_tier = {tier: self.tiers == tier for tier in set(self.tiers.tolist())}
         self._nobody = np.zeros(len(self.rows), dtype=np.bool_)
-        self._standing: dict[object, Mask] = {}
+        self._standing: dict[_Needs, Mask] = {}
         self._live: Live | None = None
         # one call of the interpreter for all the rows
         self._states_in = operator.itemgetter(*self.place) if len(self.rows) > 1 else None
@@ -134,20 +144,22 @@ class Columns:
     def _quality(self, place: int, state: DeploymentState, tier: str) -> float:
         return (state.quality or self.rows[place].quality).get(tier, 0.0)
 
-    def standing(self, day: date | None, capabilities: frozenset[str], compliance: frozenset[str]) -> Mask:
-        """Return who may serve a request with these needs, as far as the catalog alone tells."""
-        key = (day, capabilities, compliance)
-        found = self._standing.get(key)
+    def standing(self, request: RoutingRequest) -> Mask:
+        """Return who may serve a request with such needs, as far as the catalog alone tells."""
+        needs = _Needs(request.day, request.limits.capabilities, request.limits.compliance, request.uses)
+        found = self._standing.get(needs)
         if found is None:
-            found = self._stands(*key)
+            found = self._stands(needs)
             if len(self._standing) >= _MOST_NEEDS:
                 self._standing.clear()
-            self._standing[key] = found
+            self._standing[needs] = found
         return found
 
-    def _stands(self, day: date | None, capabilities: frozenset[str], compliance: frozenset[str]) -> Mask:
+    def _stands(self, needs: _Needs) -> Mask:
+        day, capabilities, compliance, uses = needs
         able = [
             capabilities <= row.capabilities
+            and uses.isdisjoint(row.lacks)
             and (_EMBEDS in capabilities or _EMBEDS not in row.capabilities)
             and all(tag in row.compliance or row.forgets_within(tag) for tag in compliance)
             for row in self.rows

@@ -69,7 +69,7 @@ def lacks_capability(
     request: RoutingRequest, row: Deployment, state: DeploymentState
 ) -> tuple[str, str] | None:
     """Reject a deployment that cannot do what the request needs."""
-    missing = request.limits.capabilities - row.capabilities
+    missing = (request.limits.capabilities - row.capabilities) | (request.uses & row.lacks)
     return ("capability", f"cannot do {', '.join(sorted(missing))}") if missing else None
 
 
@@ -220,7 +220,7 @@ def filters_for(request: RoutingRequest) -> tuple[Filter, ...]:
     idle: dict[Filter, bool] = {
         not_allowed: not limits.deny and limits.allow is None and not limits.pin,
         lacks_compliance: not limits.compliance,
-        lacks_capability: not limits.capabilities,
+        lacks_capability: not limits.capabilities and not request.uses,
         over_budget: not request.headroom,
         too_slow: limits.max_latency_ms is None,
         starts_too_late: limits.max_first_token_ms is None,
@@ -257,6 +257,7 @@ def filters_that_can(
         not_asked_for: True,
         past_sunset: True,
         only_embeds: True,
+        lacks_capability: not request.limits.capabilities,
         too_dear: request.limits.max_cost_usd is None,
         window_too_small: max(longest, request.input_tokens) + reserved <= catalog.least_window_tokens,
         output_too_long: reserved <= catalog.least_output_tokens,

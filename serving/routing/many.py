@@ -68,7 +68,7 @@ def _holds(columns: Columns, request: RoutingRequest) -> bool:
 def _may(asked: Asked, columns: Columns, live: Live) -> Mask:
     """Return who stands, is up, allowed and of a tier that may answer."""
     limits = asked.request.limits
-    may = live.is_up & columns.standing(asked.request.day, limits.capabilities, limits.compliance)
+    may = live.is_up & columns.standing(asked.request)
     if limits.deny:
         may[columns.places(limits.deny)] = False
     if limits.allow is not None:

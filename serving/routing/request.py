@@ -123,6 +123,7 @@ class RoutingRequest:
     `kind` is what its expected length was learned from; `last_turn` is None outside of conversations.
     `max_output_tokens` is what the caller allows, None where they do not say; `choices` how many answers they
     want. `unmeasured_tokens` is what attachments may come to beyond the estimate, None where nobody can tell.
+    `uses` is what every deployment is thought to do, unless it was found that one cannot.
     `caller` is who calls by name, `headroom` what is left of the budgets that hold for them.
     """
 
@@ -145,6 +146,7 @@ class RoutingRequest:
     unmeasured_tokens: int | None = 0
     caller: str | None = None
     headroom: tuple[Headroom, ...] = ()
+    uses: frozenset[str] = frozenset()
 
     def input_for(self, tokenizer: str) -> TokenCount:
         """Return how many tokens the prompt is for a deployment with this tokenizer."""

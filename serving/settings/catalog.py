@@ -83,6 +83,7 @@ def _deployment(
         base_url=row.base_url.rstrip("/"),
         capabilities=matrix.capabilities(frozenset(row.capabilities), found, frozenset(CAPABILITIES)),
         compliance=_tags(row),
+        lacks=matrix.lacks(found),
         by_name_only=_STEPS_ASIDE if row.adapter == "demo" and has_real else None,
     )
 

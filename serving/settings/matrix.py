@@ -15,6 +15,10 @@ SCHEMA = "weighbridge.capabilities/1"
 LONG_CONTEXT = "long_context"
 
 
+# What no row need declare, for there is hardly a deployment that cannot.
+_OF_ALL = ("streaming", "stop", "system_prompt")
+
+
 class Finding(Struct, frozen=True):
     """What one probe found: it works, it does not, or (None) nobody can tell; and why."""
 
@@ -62,6 +66,12 @@ def capabilities(declared: frozenset[str], found: Verified | None, known: frozen
     told = {name: finding.works for name, finding in found.findings.items() if name in known}
     proven = {name for name, works in told.items() if works}
     return (declared | proven) - {name for name, works in told.items() if works is False}
+
+
+def lacks(found: Verified | None) -> frozenset[str]:
+    """Return what does not work of what every deployment is thought to do, whatever it declares."""
+    findings = found.findings if found is not None else {}
+    return frozenset(name for name in _OF_ALL if name in findings and findings[name].works is False)
 
 
 def window_tokens(declared: int | None, found: Verified | None) -> int | None:

@@ -83,6 +83,39 @@ def test_a_deployment_that_lies_about_tools_gets_no_request_with_tools(tmp_path)
     assert len(liar.requests) == 1
 
 
+def in_one_piece(body):
+    """Answer whatever is asked with the same words, a stream with one chunk."""
+    if body.get("stream"):
+        return streaming(sse(chunk({"content": "one to twenty"}, "stop"), b"[DONE]"))
+    return answering({"content": "beta and gamma"})
+
+
+SYSTEM = {"role": "system", "content": "Be brief."}
+USER = {"role": "user", "content": "Hello?"}
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("stop", {"stop": ["END"]}),
+        ("system_prompt", {"messages": [SYSTEM, USER]}),
+        ("streaming", {"stream": True}),
+    ],
+)
+def test_what_everyone_is_thought_to_do_is_not_asked_of_one_that_was_found_not_to(tmp_path, name, fields):
+    asked = {"model": "auto", "messages": [USER]}
+    with FakeProvider(in_one_piece) as liar:
+        _, matrix = run(tmp_path, liar)
+        assert works(matrix)[name] is False
+        liar.plays(Reply())
+        with in_process(tmp_path, **settings(tmp_path, liar)) as client:
+            refused = client.post("/v1/chat/completions", json=asked | fields)
+            assert client.post("/v1/chat/completions", json=asked).status_code == 200
+    assert refused.status_code == 422
+    assert f"cannot do {name}" in refused.json()["error"]["message"]
+    assert len(liar.requests) == 1
+
+
 def test_what_was_found_to_work_counts_though_it_was_not_declared(tmp_path):
     two_tools = {"model": "auto", "messages": [{"role": "user", "content": "a"}]}
     needs = two_tools | {"weighbridge": {"capabilities": ["parallel_tools"]}}

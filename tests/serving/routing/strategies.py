@@ -39,6 +39,7 @@ def deployments(draw: st.DrawFn, name: str) -> Deployment:
         tokenizer=draw(st.sampled_from(["o200k", "llama3", "unknown"])),
         sunset=draw(st.none() | st.dates(date(2026, 1, 1), date(2027, 1, 1))),
         by_name_only=draw(st.none() | st.just("by name only")),
+        lacks=draw(st.sampled_from([frozenset(), frozenset(), frozenset({"stop"})])),
     )
 
 
@@ -105,6 +106,7 @@ def requests(draw: st.DrawFn) -> RoutingRequest:
         exploration_draw=draw(st.sampled_from([0.0, 0.2, 0.29, 0.4, 1.0])),
         last_turn=draw(st.none() | st.builds(Turn, names, st.integers(0, 200_000))),
         day=draw(st.none() | st.dates(date(2026, 1, 1), date(2027, 1, 1))),
+        uses=draw(st.sampled_from([frozenset(), frozenset({"stop", "streaming"})])),
         tokens=draw(st.just({}) | st.fixed_dictionaries({"o200k": counts, "llama3": counts})),
     )
 

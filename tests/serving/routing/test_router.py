@@ -52,6 +52,7 @@ def test_nothing_that_is_chosen_breaks_a_limit(world):
         deployment = catalog.deployments[row.deployment]
         assert asked.compliance <= deployment.compliance
         assert asked.capabilities <= deployment.capabilities
+        assert request.uses.isdisjoint(deployment.lacks)
         assert row.quality >= max(asked.quality_floor or 0.0, policy.quality_floor)
         assert row.token_cost_usd is not None
         assert asked.max_cost_usd is None or row.token_cost_usd <= asked.max_cost_usd
