@@ -6,7 +6,8 @@ go. What cannot be trusted whole (cut short, of another schema, a number that is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,20 +90,50 @@ class _Head(Struct):
 
 def pieces(export: Path) -> Iterator[list[Decision]]:
     """Yield the decisions of an export in order, piece by piece; raise ExportError where it is not whole."""
+    for piece in _pieces(export, None):
+        yield [decision for _, decision in piece.rows]
+
+
+def pieces_at(export: Path, places: Collection[int]) -> Iterator[Piece]:
+    """Yield every piece of an export with the decisions at these places alone: the others are not decoded."""
+    yield from _pieces(export, frozenset(places))
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """So many rows of an export from `first` on, and the decisions of some of them by their place in it."""
+
+    first: int
+    size: int
+    rows: list[tuple[int, Decision]]
+
+
+def _pieces(export: Path, wanted: frozenset[int] | None) -> Iterator[Piece]:
     try:
         with export.open("rb") as file:
             is_parquet = file.read(len(_PARQUET)) == _PARQUET
     except OSError as error:
         raise ExportError(f"{export} cannot be read: {error.strerror}.") from error
-    yield from _of_parquet(export) if is_parquet else _of_lines(export)
+    yield from _of_parquet(export, wanted) if is_parquet else _of_lines(export, wanted)
 
 
-def _of_lines(export: Path) -> Iterator[list[Decision]]:
+def _of_lines(export: Path, wanted: frozenset[int] | None) -> Iterator[Piece]:
     decode = msgspec.json.Decoder(Decision).decode
+    first = 0
     with export.open("rb") as lines:
         numbered = enumerate(lines, start=1)
         while batch := list(islice(numbered, PIECE_ROWS)):
-            yield [_line(export, number, line, decode) for number, line in batch if line.strip()]
+            rows = list(enumerate(((number, line) for number, line in batch if line.strip()), first))
+            yield Piece(
+                first,
+                len(rows),
+                [
+                    (place, _line(export, number, line, decode))
+                    for place, (number, line) in rows
+                    if wanted is None or place in wanted
+                ],
+            )
+            first += len(rows)
 
 
 def _line(export: Path, number: int, line: bytes, decode: Any) -> Decision:
@@ -122,7 +153,7 @@ def _schema_of(line: bytes) -> str | None:
         return None
 
 
-def _of_parquet(export: Path) -> Iterator[list[Decision]]:
+def _of_parquet(export: Path, wanted: frozenset[int] | None) -> Iterator[Piece]:
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra of serving's; training brings it
         import pyarrow.parquet as pq  # noqa: PLC0415
@@ -134,10 +165,17 @@ def _of_parquet(export: Path) -> Iterator[list[Decision]]:
                 f"{export}", (file.schema_arrow.metadata or {}).get(b"weighbridge.schema", b"").decode()
             )
             columns = [name for name in Decision.__struct_fields__ if name in file.schema_arrow.names]
-            row = 0
+            first = 0
             for batch in file.iter_batches(PIECE_ROWS, columns=columns):
-                yield [_converted(export, row + place, one) for place, one in enumerate(batch.to_pylist(), 1)]
-                row += batch.num_rows
+                places: Sequence[int] = range(first, first + batch.num_rows)
+                taken = batch
+                if wanted is not None:
+                    places = [place for place in places if place in wanted]
+                    taken = batch.take(pa.array([place - first for place in places], pa.int64()))
+                rows = zip(places, taken.to_pylist(), strict=True)
+                found = [(place, _converted(export, place + 1, one)) for place, one in rows]
+                yield Piece(first, batch.num_rows, found)
+                first += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise ExportError(
             f"{export} is not a whole Parquet file ({_first_line(error)}). Copy or export it again."

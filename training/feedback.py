@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import connected_components
 
 from classifier.features import FEATURE_NAMES, FEATURE_SCHEMA_VERSION
 from classifier.reading import Reading, ReadingError, read
-from training.decision_log import Decision, ExportError, Opinion, Vectors, pieces
+from training.decision_log import Decision, ExportError, Opinion, Vectors, pieces, pieces_at
 from training.influence import capped, effective_rows, inverse_propensity
 from training.labeling import Labels
 
@@ -147,16 +147,16 @@ def graded(
 
 def material(exports: Sequence[Path], places: Places) -> Iterator[Material]:
     """Yield what the graded rows at these places are learned from, a piece of the exports at a time."""
-    row = place = 0
+    row = start = 0
     for export in exports:
-        for piece in pieces(export):
-            chosen: list[tuple[int, Decision]] = []
-            while row < len(places) and places[row] < place + len(piece):
-                chosen.append((row, piece[int(places[row]) - place]))
-                row += 1
-            place += len(piece)
-            if chosen:
-                yield _material(chosen)
+        read = 0
+        for piece in pieces_at(export, (places[row:] - start).tolist()):
+            read += piece.size
+            if piece.rows:
+                numbered = enumerate((decision for _, decision in piece.rows), row)
+                yield _material(list(numbered))
+                row += len(piece.rows)
+        start += read
 
 
 def _take(

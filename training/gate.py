@@ -14,7 +14,7 @@ from classifier.verdict_file import Check, Verdict, manifest_sha256
 from training.champion import report_of
 from training.dataset import Row
 from training.evaluation import tier_figures
-from training.off_policy import Compared, HeldOut, area, under_routed
+from training.off_policy import Compared, HeldOut, area, over_routed, under_routed
 
 _MAX_CALIBRATION_ERROR = 0.08
 _MAX_TWO_TIERS_UNDER = 0.05
@@ -22,6 +22,8 @@ _MAX_TWO_TIERS_UNDER = 0.05
 _MARGIN = 0.02
 # What chance moves in the share of some thirty attacked, and some hundred perturbed prompts.
 _MAX_MORE_MOVED = 0.05
+# Feedback may rightly call for dearer tiers; a batch of thumbs down should not send everything there.
+_MAX_MORE_OVER = 0.05
 # A ratio, on a machine that does other things as well.
 _MAX_SLOWER, _MAX_LARGER = 1.5, 1.25
 
@@ -76,6 +78,7 @@ def judge_beside(
     ours, theirs = found.reports
     checks = [
         *_compared(found.corpus, "corpus", _MARGIN, tiers, threshold, seed, rounds),
+        *_over(found.corpus, tiers, threshold, seed, rounds),
         *_alone(ours),
         *_robust(ours, theirs),
         _ratio("latency", found.milliseconds, _MAX_SLOWER, "ms a prediction, in the same run"),
@@ -104,6 +107,14 @@ def _compared(
         if gap is not None:
             checks.append(_no_worse(f"area recovered, is {tier} enough, {where}", gap, margin, sign=-1.0))
     return checks
+
+
+def _over(rows: HeldOut, tiers: Sequence[str], threshold: float, seed: int, rounds: int) -> list[Check]:
+    found = over_routed(rows, tiers, threshold, seed, rounds)
+    if found is None:
+        return []
+    ours, before = round(found.candidate, 4), round(found.champion, 4)
+    return [_at_most("over-routing, corpus", ours, before + _MAX_MORE_OVER, before)]
 
 
 def _no_worse(name: str, found: Compared, margin: float | None, sign: float) -> Check:

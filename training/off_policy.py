@@ -74,9 +74,26 @@ def under_routed(
 
     The highest tier is enough by definition.
     """
+    return _routed(rows, _missed, tiers, threshold, seed, rounds)
+
+
+def over_routed(
+    rows: HeldOut, tiers: Sequence[str], threshold: float, seed: int, rounds: int
+) -> Compared | None:
+    """Return the share of rows sent to a tier although the one below is enough, where both were graded."""
+    return _routed(rows, _spent, tiers, threshold, seed, rounds)
+
+
+def _routed(
+    rows: HeldOut,
+    wrong: Callable[[Numbers, Places], Numbers],
+    tiers: Sequence[str],
+    threshold: float,
+    seed: int,
+    rounds: int,
+) -> Compared | None:
     missed = [
-        _missed(rows.targets, routing(one, tiers, threshold).places)
-        for one in (rows.candidate, rows.champion)
+        wrong(rows.targets, routing(one, tiers, threshold).places) for one in (rows.candidate, rows.champion)
     ]
     known = ~np.isnan(missed[0]) & ~np.isnan(missed[1])
     kept = rows.take(known)
@@ -137,6 +154,12 @@ def _missed(targets: Numbers, places: Places) -> Numbers:
     """Return how far each row's tier is not enough, 0 to 1, and NaN where nobody graded that."""
     known = np.hstack([targets, np.ones((len(targets), 1))])
     return np.asarray(1.0 - known[np.arange(len(known)), places])
+
+
+def _spent(targets: Numbers, places: Places) -> Numbers:
+    """Return how far the tier below each row's is enough, 0 to 1, and NaN where nobody graded that."""
+    below = np.hstack([np.zeros((len(targets), 1)), targets])
+    return np.asarray(below[np.arange(len(below)), places])
 
 
 def _compared(rows: HeldOut, ours: Statistic, theirs: Statistic, seed: int, rounds: int) -> Compared | None:

@@ -100,8 +100,7 @@ def retrain(config: RetrainConfig) -> Retrained:
 
 
 def _merged(inputs: Inputs, champion: Champion, work: Work, config: RetrainConfig, bar: Any) -> Merged:
-    source = work.step("encoder", lambda folder: encoder_of(champion.classifier, champion.folder, folder))
-    encoder = encoder_of(champion.classifier, champion.folder, source)
+    encoder = encoder_of(champion.classifier, champion.folder, work.folder / "encoder")
     material = load_material(inputs.training, bar, encoder)
     bar.set_description("labelling feedback")
     found = merge(inputs.exports, material, champion.manifest.encoder_id, inputs.training.tiers, config)

@@ -46,7 +46,7 @@ FAILED_THE_GATE, REFUSED = 3, 4
 @click.option(
     "--feedback-weight", type=float, help="What a graded row counts for beside one of the corpus; 1."
 )
-@click.option("--max-feedback-rows", type=int, help="Of more graded rows so many are fitted on; 20000.")
+@click.option("--max-feedback-rows", type=int, help="Of more graded rows so many are fitted on; 10000.")
 @click.option(
     "--mlflow",
     metavar="URI",

@@ -38,8 +38,8 @@ class RetrainConfig:
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     feedback_weight: float = 1.0
     held_out_share: float = 0.2
-    max_feedback_rows: int = 20_000
-    max_judging_rows: int = 5_000
+    max_feedback_rows: int = 10_000
+    max_judging_rows: int = 3_000
     least_groups: int = 40
     most_unknown: float = 0.1
     most_far: float = 0.5

@@ -8,7 +8,7 @@ from typing import Any
 from classifier.artifact import REPORT
 from training.documents import CARD, REPORT_TEXT
 from training.evaluation import as_json
-from training.off_policy import Compared, HeldOut, area, log_loss, under_routed
+from training.off_policy import Compared, HeldOut, area, log_loss, over_routed, under_routed
 from training.report_text import as_markdown, as_terminal, percent
 
 _CARD = """# Weighbridge classifier {version}
@@ -52,11 +52,11 @@ _LEFT_OUT = (
 
 def figures(rows: HeldOut, tiers: Sequence[str], threshold: float, seed: int, rounds: int) -> dict[str, Any]:
     """Return both artifacts' figures on rows that neither has seen, None where the rows do not tell."""
-    found = under_routed(rows, tiers, threshold, seed, rounds)
     return {
         "rows": len(rows.weights),
         "groups": len(set(rows.groups)),
-        "under_routed": _told(found),
+        "under_routed": _told(under_routed(rows, tiers, threshold, seed, rounds)),
+        "over_routed": _told(over_routed(rows, tiers, threshold, seed, rounds)),
         "heads": {
             tier: {
                 "area": _told(area(rows, head, seed, rounds)),
@@ -119,6 +119,7 @@ def _beside(found: Mapping[str, Any]) -> str:
             continue
         name = where.removeprefix("judging_")
         lines.append(_line(f"{name}: under-routed", part["under_routed"]))
+        lines.append(_line(f"{name}: over-routed", part["over_routed"]))
         for tier, head in part["heads"].items():
             lines.append(_line(f"{name}: area, is {tier} enough", head["area"]))
             lines.append(_line(f"{name}: log loss, is {tier} enough", head["log_loss"]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,13 @@ def test_one_that_ranks_worse_fails_where_it_does(models, where):
     assert f"area recovered, is economy enough, {where}" in names
     assert f"under-routing, {where}" in names
     assert all(name.endswith(where) for name in names)
+
+
+def test_one_that_sends_everything_to_the_dearest_tier_fails(models):
+    dear = side(0.5, 0.5)
+    always = np.tile([0.01, 0.02, 1.0], (COUNT, 1)) + dear.candidate * [0.01, 0.01, 0.0]
+    names = failed(models, corpus=replace(dear, candidate=always))
+    assert "over-routing, corpus" in names and "under-routing, corpus" not in names
 
 
 @pytest.mark.parametrize(

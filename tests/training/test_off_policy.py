@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.off_policy import HeldOut, area, log_loss, under_routed
+from training.off_policy import HeldOut, area, log_loss, over_routed, under_routed
 
 TIERS = ("economy", "standard", "premium")
 NAN = np.nan
@@ -34,6 +34,20 @@ def test_a_choice_that_nobody_graded_counts_neither_way():
     told = under_routed(found, TIERS, 0.5, 7, 50)
     # the second row says nothing of economy; the highest tier is enough by definition
     assert (told.rows, told.candidate, told.champion) == (3, pytest.approx(1 / 3), pytest.approx(2 / 3))
+
+
+def test_what_a_cheaper_tier_could_have_done_is_over_routed():
+    found = rows(
+        [[1, 1], [0, 1], [NAN, 1], [NAN, 1]],
+        [STANDARD, STANDARD, STANDARD, PREMIUM],
+        [ECONOMY, PREMIUM, ECONOMY, ECONOMY],
+    )
+    told = over_routed(found, TIERS, 0.5, 7, 50)
+    assert (told.rows, told.candidate, told.champion) == (
+        3,
+        pytest.approx(2 / 3),
+        pytest.approx(1 / 3),
+    )
 
 
 def test_rows_count_by_their_weight():
