@@ -31,6 +31,13 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--source", "sources", multiple=True, metavar="NAME", help="Outcome data to learn from too; repeatable."
 )
+@click.option(
+    "--measure",
+    "measured",
+    multiple=True,
+    metavar="NAME",
+    help="Outcome data to measure on only; repeatable.",
+)
 @click.option("--from", "sources_from", type=_FOLDER, help="The folder that holds the sources' files.")
 @click.option(
     "--held-out",
@@ -38,7 +45,9 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     type=_FOLDER,
     help="A folder of benchmarks; rows that stand there are left out.",
 )
-def train(file: Path | None, sources: tuple[str, ...], **overrides: object) -> None:
+def train(
+    file: Path | None, sources: tuple[str, ...], measured: tuple[str, ...], **overrides: object
+) -> None:
     """Fit, prove, measure and write a classifier.
 
     An artifact that exists is never changed: training it again must give the same bytes, anything else
@@ -61,7 +70,7 @@ def train(file: Path | None, sources: tuple[str, ...], **overrides: object) -> N
             f"{error}. Training needs more: pip install 'weighbridge[training]'."
         ) from error
     try:
-        trained = run(load_config(file, sources=sources or None, **overrides))
+        trained = run(load_config(file, sources=sources or None, measured=measured or None, **overrides))
     except (
         ConfigError,
         CorpusError,

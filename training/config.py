@@ -72,7 +72,8 @@ class TrainingConfig:
     column, or, where that is 0, between scikit-learn's own, which take most of their time. `dresses` is in
     how many other dresses each row is met too (`training.augment`), `dress_weight` what each of them counts.
     `regularisation` are the values of C that cross-validation chooses from, per head, over `inner_folds`;
-    `folds` are those that judge. `resamples` are drawn for each interval.
+    `folds` are those that judge. `resamples` are drawn for each interval. `measured` are sources that stand
+    in the report and train nothing.
     """
 
     version: str = "2026.11.3"
@@ -100,6 +101,7 @@ class TrainingConfig:
     dress_weight: float = 0.3
     compare: bool = False
     sources: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
     sources_from: Path | None = None
     held_out_from: Path | None = None
     outcome_weight: float = 0.1

@@ -131,12 +131,14 @@ def created_by(config: TrainingConfig) -> str:
     >>> created_by(TrainingConfig(version="1.0", sources=("clinc150",)))
     'weighbridge train --version 1.0 --seed 7 --encoder static --source clinc150 --from FOLDER'
     """
+    public = config.sources or config.measured
     parts = [
         f"weighbridge train --version {config.version} --seed {config.seed} --encoder {config.encoder}",
         *(["--compare"] if config.compare else []),
         *(f"--source {name}" for name in config.sources),
-        *(["--from FOLDER"] if config.sources else []),
-        *(["--held-out BENCHMARKS"] if config.sources and config.held_out_from else []),
+        *(f"--measure {name}" for name in config.measured),
+        *(["--from FOLDER"] if public else []),
+        *(["--held-out BENCHMARKS"] if public and config.held_out_from else []),
     ]
     return " ".join(parts)
 
@@ -250,13 +252,23 @@ def _report(
         "calibration_losses": {tier: one.losses for tier, one in calibrations.items()},
         "held_out": held_out_rows(rows, held_out),
     }
-    if material.outcomes.readings:
-        found |= _transfer(material, config)
+    measured = _measured(material, config)
+    if measured.outcomes.readings:
+        found |= _transfer(measured, config)
     if config.compare:
         embedded = material.examples.inputs.shape[1] - len(FEATURE_NAMES)
         plain = np.arange(len(material.examples.inputs)) < len(rows)
         found["candidates"] = compare_candidates(material.examples.take(plain), config, embedded)
     return found
+
+
+def _measured(material: Material, config: TrainingConfig) -> Material:
+    """Return the material with the sources that train nothing beside those that do."""
+    if not config.measured:
+        return material
+    sources = tuple(dict.fromkeys((*config.sources, *config.measured)))
+    every = replace(config, sources=sources, dresses=0)
+    return load_material(every, tqdm(disable=True), material.encoder)
 
 
 def _transfer(material: Material, config: TrainingConfig) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def trained(config, tmp_path_factory):
                 **settings,
                 version="outcomes",
                 output=tmp_path_factory.mktemp("models"),
-                sources=tuple(MODELS),
+                sources=("nine_models",),
+                measured=("routerbench",),
                 sources_from=folder,
                 outcome_tiers=tiers,
             )
@@ -96,10 +97,11 @@ def test_the_text_shows_them_beside_the_baselines(trained):
     assert "task left out against length" in head
 
 
-def test_the_manifest_and_the_card_name_the_files(trained):
+def test_the_manifest_and_the_card_name_the_files_that_trained_it_and_no_other(trained):
     manifest = json.loads((trained.folder / MANIFEST).read_text())
     facts = {one["name"]: one for one in manifest["training"]["data"] if "licence" in one}
     card = (trained.folder / CARD).read_text()
-    for name in MODELS:
-        assert facts[name]["rows"] == 60
-        assert f"| {name} | MIT | 60 | `{facts[name]['sha256']}` |" in card
+    assert list(facts) == ["nine_models"]
+    assert facts["nine_models"]["rows"] == 60
+    assert f"| nine_models | MIT | 60 | `{facts['nine_models']['sha256']}` |" in card
+    assert "--source nine_models --measure routerbench --from FOLDER" in trained.report["created_by"]
