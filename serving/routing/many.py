@@ -13,7 +13,7 @@ import numpy as np
 
 from serving.routing.catalog import Catalog
 from serving.routing.columns import EXACT, Columns, Live, Mask, Real, Whole
-from serving.routing.filters import tiers_within, token_cost_usd
+from serving.routing.filters import token_cost_usd
 from serving.routing.headroom import PICODOLLARS_PER_NANODOLLAR, Headroom
 from serving.routing.prices import PICODOLLARS_PER_DOLLAR
 from serving.routing.request import RoutingRequest
@@ -75,8 +75,7 @@ def _may(asked: Asked, columns: Columns, live: Live) -> Mask:
         allowed = np.zeros(len(may), dtype=np.bool_)
         allowed[columns.places(limits.allow)] = True
         may &= allowed
-    tiers = tiers_within(limits, [tier for tier, _ in asked.shares])
-    return may if tiers is None else may & columns.of_tiers(tiers)
+    return may if asked.tiers is None else may & columns.of_tiers(asked.tiers)
 
 
 def _fits(request: RoutingRequest, columns: Columns, tokens: _Tokens) -> Mask:

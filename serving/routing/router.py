@@ -9,7 +9,7 @@ from typing import NamedTuple
 from classifier.tiers import tier_probabilities
 from serving.records import Prediction
 from serving.routing.catalog import Catalog
-from serving.routing.filters import Rejection
+from serving.routing.filters import Rejection, tiers_within
 from serving.routing.policy import Policy
 from serving.routing.ranking import Share, rank
 from serving.routing.request import RoutingRequest
@@ -92,6 +92,7 @@ def asked_of(
         catalog,
         snapshot.states,
         list(zip(prediction.tiers, tier_probabilities(prediction.sufficiency), strict=True)),
+        tiers_within(request.limits, prediction.tiers),
         _quality_floor(request, policy),
         rates(policy, request.limits.cost_versus_quality, stays),
     )

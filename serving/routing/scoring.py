@@ -53,12 +53,16 @@ class Rates(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What one decision holds against each deployment; `shares` is P(required = tier) of each tier."""
+    """What one decision holds against each deployment.
+
+    `shares` is P(required = tier) of each tier; `tiers` are those that may answer, None where any may.
+    """
 
     request: RoutingRequest
     catalog: Catalog
     states: Mapping[str, DeploymentState]
     shares: Sequence[tuple[str, float]]
+    tiers: frozenset[str] | None
     floor: float
     rates: Rates
 

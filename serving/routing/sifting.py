@@ -17,7 +17,6 @@ from serving.routing.filters import (
     filters_that_can,
     first_reason,
     outside,
-    tiers_within,
 )
 from serving.routing.many import candidates_in
 from serving.routing.scoring import Asked, Candidate, by_sum, expected_quality, pricing
@@ -74,8 +73,7 @@ def sift(asked: Asked) -> tuple[list[Candidate], Sequence[Rejection]]:
 
 def each(asked: Asked, rows: Iterable[Deployment]) -> tuple[list[Candidate], Sequence[Rejection]]:
     """Return the candidates among some rows by their sum and name, and why each of the others is none."""
-    request, catalog, states, shares, floor, rates = asked
-    tiers = tiers_within(request.limits, [tier for tier, _ in shares])
+    request, catalog, states, shares, tiers, floor, rates = asked
     price = pricing(request, rates)
     filters = filters_for(request)
     few = filters_that_can(filters, request, catalog)
