@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import quantiles
 
+import msgspec
+
 from serving.cli.serve import settle_memory
 from serving.records import Prediction
 from serving.routing.catalog import Catalog, Deployment
+from serving.routing.explanation import as_dict
 from serving.routing.policy import Policy
 from serving.routing.request import Limits, RoutingRequest, Turn
 from serving.routing.router import Inputs, decide
@@ -37,14 +40,21 @@ _CHANGED = 2
 
 
 def measure(plan: Plan) -> Iterator[Figure]:
-    """Yield p50 and p99 for each length, for plain requests and for those with limits and conversations."""
+    """Yield p50 and p99 for each length, for plain requests and for those with limits and conversations.
+
+    Told is what the log's thread makes of a plain one besides: every sum and every reason, as JSON.
+    """
     with pinned(server_core()), _garbage_as_served():
         for count, wanted in _WANTED.items():
-            for name, are_plain in (("plain", True), ("with needs", False)):
-                given = inputs(count, are_plain=are_plain)
+            for name, work, bar in (
+                ("plain", _decided, wanted),
+                ("with needs", _decided, wanted),
+                ("told", _told, None),
+            ):
+                given = inputs(count, are_plain=name != "with needs")
                 gc.freeze()
                 rounds = [
-                    (_p50_p99(_decided, given, plan.seconds), _p50_p99(_cheapest, given, plan.seconds))
+                    (_p50_p99(work, given, plan.seconds), _p50_p99(_cheapest, given, plan.seconds))
                     for _ in range(plan.repeats)
                 ]
                 for place, label in enumerate(("p50", "p99")):
@@ -55,7 +65,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
                         tuple(mine[place] for mine, _ in rounds),
                         "least price alone",
                         tuple(other[place] for _, other in rounds),
-                        at_most=wanted,
+                        at_most=bar,
                     )
 
 
@@ -131,6 +141,10 @@ def _prediction(draw: random.Random) -> Prediction:
 
 def _decided(given: Inputs) -> object:
     return decide(*given)
+
+
+def _told(given: Inputs) -> object:
+    return msgspec.json.encode(as_dict(decide(*given)))
 
 
 def _cheapest(given: Inputs) -> object:
