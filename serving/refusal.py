@@ -14,6 +14,7 @@ from serving.errors import (
 )
 from serving.routing.headroom import Headroom, told_usd
 from serving.routing.router import Decision
+from serving.settings.vocabulary import SEVERAL_ANSWERS
 
 # On every answer that a decision led to, refusals and failures included, so that it can be found in the log.
 DECISION_ID_HEADER = "x-weighbridge-decision-id"
@@ -61,6 +62,8 @@ def refusal(decision: Decision, now_s: float) -> WeighbridgeError:
         found.detail = reasons
     else:
         field = _FIELD_OF.get(min(codes)) if len(codes) == 1 else None
+        if field == "capabilities" and decision.request.limits.capabilities == {SEVERAL_ANSWERS}:
+            field = "n"
         message = f"No deployment may serve this request. {told or 'The catalog is empty.'}"
         found = NoEligibleDeployment(message, param=field, detail=reasons)
     found.headers[DECISION_ID_HEADER] = decision.request.decision_id

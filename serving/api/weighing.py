@@ -12,6 +12,7 @@ from serving.api.conversation import conversation_key, goes_on
 from serving.api.schemas import ChatBody, LimitsBody, Message, Part, RouteBody
 from serving.errors import InvalidRequest
 from serving.routing.tokens import REFERENCE_FAMILY, count_tokens
+from serving.settings.vocabulary import SEVERAL_ANSWERS
 from serving.weigher import Weighing
 
 # What OpenAI charges for the framing of a message, and about what an image of middling size costs.
@@ -106,6 +107,8 @@ def _weighing(
         needs.add("tools")
         if parallel_tools:
             needs.add("parallel_tools")
+    if choices > 1:
+        needs.add(SEVERAL_ANSWERS)
     if speaks:
         needs.add("audio")
     if (prompt.get("response_format") or {}).get("type") == "json_schema":

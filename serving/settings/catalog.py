@@ -9,7 +9,7 @@ from serving.routing.catalog import Catalog, Deployment
 from serving.routing.policy import Policy
 from serving.settings import matrix, pins
 from serving.settings.schema import DeploymentSettings, Settings
-from serving.settings.vocabulary import CAPABILITIES
+from serving.settings.vocabulary import CAPABILITIES, DIALECTS, ONE_ANSWER, SEVERAL_ANSWERS
 
 _STEPS_ASIDE = "a demo, which answers only by name once a real deployment is usable"
 
@@ -81,11 +81,18 @@ def _deployment(
         model=row.model or row.name,
         quality=settings.quality_prior[row.tier] | row.quality,
         base_url=row.base_url.rstrip("/"),
-        capabilities=matrix.capabilities(frozenset(row.capabilities), found, frozenset(CAPABILITIES)),
+        capabilities=matrix.capabilities(_declared(row), found, frozenset(CAPABILITIES)),
         compliance=_tags(row),
         lacks=matrix.lacks(found),
         by_name_only=_STEPS_ASIDE if row.adapter == "demo" and has_real else None,
     )
+
+
+def _declared(row: DeploymentSettings) -> frozenset[str]:
+    """Return what a row states, with what its provider's protocol brings along."""
+    dialect = row.dialect or DIALECTS.get(row.adapter, ("",))[0]
+    brings = frozenset() if (row.adapter, dialect) in ONE_ANSWER else frozenset({SEVERAL_ANSWERS})
+    return frozenset(row.capabilities) | brings
 
 
 def _tags(row: DeploymentSettings) -> frozenset[str]:

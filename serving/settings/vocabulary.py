@@ -20,6 +20,22 @@ DIALECTS = {
     "gemini": ("gemini", "gemini_budget"),
 }
 
+# `n` above 1 in one request.
+SEVERAL_ANSWERS = "several_answers"
+
+# Whose deployments give one answer, however many are asked for: adapter and dialect. The others have that
+# capability without stating it, until `weighbridge verify` finds that they have not.
+ONE_ANSWER = frozenset(
+    {
+        ("demo", ""),
+        ("anthropic", "anthropic"),
+        ("anthropic", "anthropic_budget"),
+        ("openai_compatible", "deepseek"),
+        ("openai_compatible", "groq"),
+        ("openai_compatible", "ollama"),
+    }
+)
+
 CAPABILITIES = (
     "tools",
     "parallel_tools",
@@ -30,6 +46,7 @@ CAPABILITIES = (
     "streaming",
     "reasoning",
     "embeddings",
+    SEVERAL_ANSWERS,
 )
 
 # Where data is processed, which rules the provider is contractually cleared for, what it promises.

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from serving.settings.vocabulary import SEVERAL_ANSWERS
+
 # Enough for a model that thinks first.
 _MOST_TOKENS = 2_000
 _PLACE = {"type": "object", "properties": {"place": {"type": "string"}}, "required": ["place"]}
@@ -37,13 +39,15 @@ Message = dict[str, Any]
 class Probe:
     """One request, and what is wrong with an answer to it: None where nothing is.
 
-    `complaint` takes the message of the first choice; of a stream, what its chunks add up to.
+    `complaint` takes the message of the first choice; of a stream, what its chunks add up to. There must be
+    so many `answers`.
     """
 
     name: str
     body: dict[str, Any]
     complaint: Callable[[Message], str | None]
     stream: bool = False
+    answers: int = 1
 
 
 def probes(long_context_tokens: int) -> tuple[Probe, ...]:
@@ -70,6 +74,7 @@ def probes(long_context_tokens: int) -> tuple[Probe, ...]:
         ),
         Probe("streaming", _asked("Count from one to twenty in words."), _says("twenty"), stream=True),
         Probe("vision", _seen("Which colour fills this image? One word."), _says("red")),
+        Probe(SEVERAL_ANSWERS, _asked("Name any bird in one word.", n=2), _says(""), answers=2),
         Probe("long_context", _asked(_long(long_context_tokens)), _says("heron-4417")),
     )
 

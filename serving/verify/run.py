@@ -39,25 +39,33 @@ async def verify(
 async def _finding(row: Deployment, adapter: Adapter, probe: Probe) -> Finding:
     body = {"model": row.model} | probe.body
     try:
-        message = await (_streamed if probe.stream else _whole)(row, adapter, body)
+        if probe.stream:
+            message, answers = await _streamed(row, adapter, body), 1
+        else:
+            message, answers = await _whole(row, adapter, body)
     except ProviderError as error:
         works = False if error.kind in _CANNOT else None
         return Finding(works, f"{error.kind}: {error.message}")
     wrong = probe.complaint(message)
+    if wrong is None and answers < probe.answers:
+        wrong = f"expected {probe.answers} answers, there are {answers}"
     return Finding(wrong is None, wrong or "")
 
 
 async def _passes(row: Deployment, adapter: Adapter, task: Task) -> bool:
     try:
-        message = await _whole(row, adapter, {"model": row.model, "messages": task.messages})
+        message, _ = await _whole(row, adapter, {"model": row.model, "messages": task.messages})
     except ProviderError:
         return False
     return task.expect.search(str(message.get("content") or "")) is not None
 
 
-async def _whole(row: Deployment, adapter: Adapter, body: dict[str, Any]) -> Message:
+async def _whole(row: Deployment, adapter: Adapter, body: dict[str, Any]) -> tuple[Message, int]:
+    """Return the first of the answers, and how many there are."""
     answer = await adapter.complete(row, Call(body, stream=False))
-    return _message(msgspec.json.decode(answer.body), "message")
+    found = msgspec.json.decode(answer.body)
+    choices = found.get("choices") if isinstance(found, dict) else None
+    return _message(found, "message"), len(choices) if isinstance(choices, list) else 0
 
 
 async def _streamed(row: Deployment, adapter: Adapter, body: dict[str, Any]) -> Message:

@@ -102,7 +102,7 @@ def test_what_an_api_cannot_do_goes_to_one_that_can_without_asking_the_first(tmp
         with in_process(tmp_path, {"TEST_API_KEY": KEY}, **both) as client:
             answer = client.post("/v1/chat/completions", json={"model": "auto", "messages": MESSAGES, "n": 2})
     assert len(answer.json()["choices"]) == 2
-    assert first.requests == []
+    assert (first.requests, answer.headers["x-weighbridge-attempts"]) == ([], "1")
 
 
 def test_what_nobody_can_do_is_a_400_that_names_the_field(tmp_path):
@@ -110,5 +110,11 @@ def test_what_nobody_can_do_is_a_400_that_names_the_field(tmp_path):
         FakeProvider(reply("anthropic")) as provider,
         in_process(tmp_path, {"TEST_API_KEY": KEY}, **tables(("anthropic", provider))) as client,
     ):
-        answer = client.post("/v1/chat/completions", json={"model": "auto", "messages": MESSAGES, "n": 2})
-    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "n")
+        asked = {"model": "auto", "messages": MESSAGES}
+        answer = client.post("/v1/chat/completions", json=asked | {"logprobs": True})
+        several = client.post("/v1/chat/completions", json=asked | {"n": 2})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "logprobs")
+    # known before anybody is chosen
+    assert (several.status_code, several.json()["error"]["param"]) == (422, "n")
+    assert "cannot do several_answers" in several.json()["error"]["message"]
+    assert provider.requests == []

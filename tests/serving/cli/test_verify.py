@@ -30,6 +30,9 @@ def honest(body):
         return answering({"tool_calls": calling(*calls)}, "tool_calls")
     if body.get("response_format"):
         return answering({"content": '{"name": "Ada", "age": 36}'})
+    if body.get("n") == 2:
+        bird = {"message": {"role": "assistant", "content": "Heron"}, "finish_reason": "stop"}
+        return answering({}, choices=[bird | {"index": place} for place in (0, 1)])
     said = {"alpha": "alpha beta ", "password": "heron-4417", "Peru": "PELICAN", "2 + 2": "4"}
     return answering({"content": next(said[word] for word in said if word in last)})
 
@@ -61,7 +64,7 @@ def test_an_honest_deployment_is_found_to_do_what_it_does(tmp_path):
     assert done.exit_code == 0, done.stderr
     assert works(matrix) == {
         "system_prompt": True, "stop": True, "json_schema": True, "tools": True, "parallel_tools": True,
-        "streaming": True, "vision": False, "long_context": True,
+        "streaming": True, "vision": False, "several_answers": True, "long_context": True,
     }  # fmt: skip
     assert "takes no images" in done.stdout
 
@@ -114,6 +117,21 @@ def test_what_everyone_is_thought_to_do_is_not_asked_of_one_that_was_found_not_t
     assert refused.status_code == 422
     assert f"cannot do {name}" in refused.json()["error"]["message"]
     assert len(liar.requests) == 1
+
+
+def test_one_that_gives_one_answer_where_two_were_asked_for_is_not_asked_for_two(tmp_path):
+    asked = {"model": "auto", "messages": [{"role": "user", "content": "Hello?"}]}
+    with FakeProvider(Reply()) as single:
+        with in_process(tmp_path, **settings(tmp_path, single)) as client:
+            assert client.post("/v1/chat/completions", json=asked | {"n": 2}).status_code == 200
+        _, matrix = run(tmp_path, single)
+        assert works(matrix)["several_answers"] is False
+        single.plays(Reply())
+        with in_process(tmp_path, **settings(tmp_path, single)) as client:
+            refused = client.post("/v1/chat/completions", json=asked | {"n": 2})
+            assert client.post("/v1/chat/completions", json=asked | {"n": 1}).status_code == 200
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, "n")
+    assert len(single.requests) == 1
 
 
 def test_what_was_found_to_work_counts_though_it_was_not_declared(tmp_path):

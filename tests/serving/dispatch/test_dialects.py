@@ -27,6 +27,12 @@ def sent_by(name, **fields):
     return provider.requests[0]
 
 
+def test_the_settings_know_who_gives_one_answer():
+    refusing = {("openai_compatible", name) for name, row in DIALECTS.items() if "n" in row.refuse}
+    native = {("anthropic", name) for name in vocabulary.DIALECTS["anthropic"]}
+    assert refusing | native | {("demo", "")} == vocabulary.ONE_ANSWER
+
+
 def test_the_settings_know_the_same_names():
     assert set(vocabulary.DIALECTS["openai_compatible"]) == set(dialects.DIALECTS)
 
