@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from types import TracebackType
 
 
@@ -15,7 +16,8 @@ class Deadlines:
     """All waits of one event loop; `within` bounds one of them."""
 
     def __init__(self) -> None:
-        self._waits: set[Wait] = set()
+        # one that has ended leaves; the timer stays, for it costs less to let it ring once for nothing
+        self.waits: set[Wait] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at_s = math.inf
@@ -26,32 +28,28 @@ class Deadlines:
 
     def begin(self, wait: Wait) -> None:
         """Watch a wait; `Wait` calls it."""
-        self._waits.add(wait)
+        self.waits.add(wait)
         if wait.due_s < self._rings_at_s or wait.loop is not self._loop:
             self._ring_at(wait.due_s, wait.loop)
-
-    def end(self, wait: Wait) -> None:
-        """Watch a wait no longer. The timer stays: it costs less to let it ring once for nothing."""
-        self._waits.discard(wait)
 
     def _ring_at(self, due_s: float, loop: asyncio.AbstractEventLoop) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if loop is not self._loop:
             # what is left of a loop that has ended
-            self._waits = {wait for wait in self._waits if wait.loop is loop}
+            self.waits = {wait for wait in self.waits if wait.loop is loop}
         self._loop, self._rings_at_s = loop, due_s
-        self._timer = loop.call_at(due_s, self._ring)
+        self._timer = loop.call_later(due_s - time.monotonic(), self._ring)
 
     def _ring(self) -> None:
         self._timer, self._rings_at_s = None, math.inf
         loop = asyncio.get_running_loop()
-        now_s = loop.time()
-        for wait in [wait for wait in self._waits if wait.due_s <= now_s]:
-            self._waits.discard(wait)
+        now_s = time.monotonic()
+        for wait in [wait for wait in self.waits if wait.due_s <= now_s]:
+            self.waits.discard(wait)
             wait.give_up()
-        if self._waits:
-            self._ring_at(min(wait.due_s for wait in self._waits), loop)
+        if self.waits:
+            self._ring_at(min(wait.due_s for wait in self.waits), loop)
 
 
 class Wait:
@@ -71,7 +69,7 @@ class Wait:
             raise RuntimeError("Only a task can wait.")
         self._task, self._cancelling = task, task.cancelling()
         self.loop = asyncio.get_running_loop()
-        self.due_s = self.loop.time() + self._seconds
+        self.due_s = time.monotonic() + self._seconds
         self._deadlines.begin(self)
         return self
 
@@ -80,7 +78,7 @@ class Wait:
     ) -> None:
         """End the wait; who was cancelled for being late, and for nothing else, is told so."""
         if not self.is_late:
-            self._deadlines.end(self)
+            self._deadlines.waits.discard(self)
         elif self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 

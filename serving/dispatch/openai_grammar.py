@@ -34,8 +34,13 @@ class Grammar:
 
     def follow(self, chunk: Seen, data: bytes) -> bytes:
         """Return the chunk as the grammar has it, the same bytes where nothing differs."""
-        if self._only_goes_on(chunk):
-            return data
+        choices = chunk.choices
+        if choices and len(choices) == 1 and chunk.id == self._id and self._model and not chunk.usage:
+            # nothing but more words of one choice, as most chunks are
+            choice, delta = choices[0], choices[0].delta
+            plain = delta is not None and not (delta.role or delta.tool_calls)
+            if plain and choice.finish_reason is None and (choice.index or 0) in self._begun:
+                return data
         self._id = self._id or chunk.id
         self._model = self._model or chunk.model
         right = not chunk.id or chunk.id == self._id
@@ -59,17 +64,6 @@ class Grammar:
             "usage": told,
         }
         return event(msgspec.json.encode(chunk))
-
-    def _only_goes_on(self, chunk: Seen) -> bool:
-        """Tell whether a chunk has nothing but more words of one choice, as most have."""
-        choices = chunk.choices
-        if choices is None or len(choices) != 1 or chunk.usage or chunk.id != self._id:
-            return False
-        choice = choices[0]
-        delta = choice.delta
-        if delta is None or delta.role or delta.tool_calls or choice.finish_reason is not None:
-            return False
-        return (choice.index or 0) in self._begun
 
     def _change(self, choice: ChoiceSeen) -> dict[str, Any]:
         """Return what must differ in a choice: `role` to put or take away, `calls`, `finish`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Shot:
     added_p50_ms: float
     added_p99_ms: float
     added_first_p50_ms: float
+    added_first_p99_ms: float
     per_second: float
     cpu_ms: float
 
@@ -45,14 +46,17 @@ def measure(plan: Plan) -> Iterator[Figure | str]:
     load, log = tools.build("load", plan.build), plan.build / "stub.log"
     with ExitStack() as stack:
         upstream = stack.enter_context(stub(tools.build("stub", plan.build), CHUNKS, log))
-        running: dict[str, peers.Peer] = {OURS: stack.enter_context(_ours(upstream))}
-        for name, start in (("litellm", peers.litellm), ("portkey", peers.portkey)):
+        running: dict[str, peers.Peer] = {}
+        for name, start in STARTS.items():
             try:
                 running[name] = stack.enter_context(start(plan.build, upstream))
             except (Skipped, RuntimeError) as reason:
+                if name == OURS:
+                    raise
                 yield f"without {name}: {str(reason)[-300:]}"
-        starts = {name: peer.child.ready_s for name, peer in running.items()}
-        yield from _beside("command to ready", "s", starts, at_most=2)
+        yield from _beside("command to ready", "s", _starts(plan, upstream, running), at_most=2)
+        resting = {name: (peer.child.resident_mb(),) for name, peer in running.items()}
+        yield from _beside("memory at rest", "MB", resting, at_most=200)
         for tokens, words in WORDS.items():
             for is_stream in (False, True):
                 bodies = service.chat_bodies(plan.build, stream=is_stream, words=words)
@@ -72,21 +76,40 @@ def measure(plan: Plan) -> Iterator[Figure | str]:
                     }
                     title = f"{kind}, {connections} conn."
                     yield from _figures(title, shots, bars, is_stream=is_stream)
-        memory = {name: peer.child.resident_mb() for name, peer in running.items()}
+        memory = {name: (peer.child.resident_mb(),) for name, peer in running.items()}
         yield from _beside("memory after all of it", "MB", memory, at_most=200)
 
 
 @contextmanager
-def _ours(upstream: int) -> Iterator[peers.Peer]:
+def _ours(build: Path, upstream: int) -> Iterator[peers.Peer]:
     with service.weighbridge("asyncio", upstream) as child:
         yield peers.Peer(child)
 
 
-def _beside(name: str, unit: str, values: dict[str, float], *, at_most: float) -> Iterator[Figure]:
-    """Yield one value of ours beside that of each peer."""
-    others = {peer: (value,) for peer, value in values.items() if peer != OURS} or {"": ()}
+STARTS: dict[str, Callable[[Path, int], AbstractContextManager[peers.Peer]]] = {
+    OURS: _ours,
+    "litellm": peers.litellm,
+    "portkey": peers.portkey,
+}
+
+
+def _starts(plan: Plan, upstream: int, running: dict[str, peers.Peer]) -> dict[str, tuple[float, ...]]:
+    """Return how long each took to start, in turns; the first time warmed the disk and is left out."""
+    found: dict[str, tuple[float, ...]] = dict.fromkeys(running, ())
+    for _ in range(plan.repeats):
+        for name in running:
+            with STARTS[name](plan.build, upstream) as peer:
+                found[name] += (peer.child.ready_s,)
+    return found
+
+
+def _beside(
+    name: str, unit: str, values: dict[str, tuple[float, ...]], *, at_most: float
+) -> Iterator[Figure]:
+    """Yield the values of ours beside those of each peer."""
+    others = {peer: value for peer, value in values.items() if peer != OURS} or {"": ()}
     for peer, theirs in others.items():
-        yield Figure("proxy", name, unit, (values[OURS],), peer, theirs, at_most)
+        yield Figure("proxy", name, unit, values[OURS], peer, theirs, at_most)
 
 
 def _unable(load: Path, able: dict[str, peers.Peer], bodies: Path, kind: str) -> Iterator[str]:
@@ -131,6 +154,7 @@ def _shot(
         seen.p50_ms - straight.p50_ms,
         seen.p99_ms - straight.p99_ms,
         seen.first_p50_ms - straight.first_p50_ms,
+        seen.first_p99_ms - straight.first_p99_ms,
         seen.per_second,
         (peer.child.cpu_s() - before_s) / seen.done * 1000.0,
     )
@@ -147,6 +171,7 @@ def _figures(
     ]
     if is_stream:
         values.append(("added to first byte p50", "ms", lambda shot: shot.added_first_p50_ms))
+        values.append(("added to first byte p99", "ms", lambda shot: shot.added_first_p99_ms))
     others = [name for name in shots[-1] if name != OURS]
     for label, unit, value in values:
         mine = tuple(value(shot[OURS]) for shot in shots)
