@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
+_EXECUTOR = (
+    click.option("--executor", type=click.Choice(["local", "ray"]), help="Where to embed and fit; local."),
+    click.option("--ray-address", metavar="ADDRESS", help="A Ray cluster; default: one of this machine."),
+    click.option("--workers", type=int, help="How many processes of this machine do the work; 1."),
+)
+
+
+def executor_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say where its work is done."""
+    for option in reversed(_EXECUTOR):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -28,6 +41,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
     metavar="URI",
     help="The registry, 'none' for none; default: MLFLOW_TRACKING_URI, else one under weighbridge-data.",
 )
+@executor_options
 @click.option(
     "--source", "sources", multiple=True, metavar="NAME", help="Outcome data to learn from too; repeatable."
 )
@@ -60,6 +74,7 @@ def train(
         from training.dataset import CorpusError  # noqa: PLC0415
         from training.difference import difference  # noqa: PLC0415
         from training.embedding import EncoderSourceError  # noqa: PLC0415
+        from training.executor import ExecutorError  # noqa: PLC0415
         from training.export import ExportRefused  # noqa: PLC0415
         from training.fit import FitError  # noqa: PLC0415
         from training.pipeline import train as run  # noqa: PLC0415
@@ -75,6 +90,7 @@ def train(
         ConfigError,
         CorpusError,
         EncoderSourceError,
+        ExecutorError,
         ExportRefused,
         FitError,
         HeldOutError,

@@ -11,6 +11,7 @@ from typing import Any
 from classifier.tiers import DEFAULT_THRESHOLD, DEFAULT_TIERS
 
 ENCODERS = ("static", "transformer")
+EXECUTORS = ("local", "ray")
 
 
 # Which models speak for which tier, per source. Two of nine_models' models are left out: they fail on form,
@@ -65,6 +66,8 @@ class TrainingConfig:
     """How to train. Paths are relative to the working directory.
 
     `mlflow` is the registry's store, "none" for none; None takes that of the environment or the embedded one.
+    `executor` is where rows are embedded and heads fitted: "local" in `workers` processes, or "ray" on the
+    cluster at `ray_address`, None for one of this machine with so many workers. All give the same bytes.
     `encoder_source` is a sentence-transformers folder; None takes the packaged all-MiniLM-L6-v2.
     `embedding_weight` is how loudly the embedding speaks beside the features, before any fitting.
     `token_weight` is the same for the tokens themselves and their pairs; 0 leaves them out.
@@ -81,6 +84,9 @@ class TrainingConfig:
     output: Path = Path("build/models")
     cache: Path = Path("build/encoders")
     mlflow: str | None = None
+    executor: str = "local"
+    ray_address: str | None = None
+    workers: int = 1
     seed: int = 7
     tiers: tuple[str, ...] = DEFAULT_TIERS
     threshold: float = DEFAULT_THRESHOLD
@@ -191,6 +197,10 @@ def _problem(config: TrainingConfig) -> str | None:
         return f"version: {config.version!r} is not a folder name. Take something like 2026.11.2."
     if config.encoder not in ENCODERS:
         return f"encoder: {config.encoder!r} is unknown. Known: {', '.join(ENCODERS)}."
+    if config.executor not in EXECUTORS:
+        return f"executor: {config.executor!r} is unknown. Known: {', '.join(EXECUTORS)}."
+    if config.workers < 1:
+        return f"workers: {config.workers} must be 1 or more."
     if len(set(config.tiers)) != len(config.tiers) or len(config.tiers) < 2:
         return f"tiers: {config.tiers} must be two or more different names, the cheapest first."
     if not 0.0 < config.threshold < 1.0:

@@ -7,6 +7,7 @@ go. What cannot be trusted whole (cut short, of another schema, a number that is
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -108,13 +109,46 @@ class Piece:
     rows: list[tuple[int, Decision]]
 
 
-def _pieces(export: Path, wanted: frozenset[int] | None) -> Iterator[Piece]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some row groups of a Parquet file, which can be read on their own: so many `rows` from `first` on."""
+
+    export: Path
+    groups: tuple[int, ...]
+    first: int
+    rows: int
+
+
+def is_parquet(export: Path) -> bool:
+    """Return whether an export is Parquet; raise ExportError where it cannot be read."""
     try:
         with export.open("rb") as file:
-            is_parquet = file.read(len(_PARQUET)) == _PARQUET
+            return file.read(len(_PARQUET)) == _PARQUET
     except OSError as error:
         raise ExportError(f"{export} cannot be read: {error.strerror}.") from error
-    yield from _of_parquet(export, wanted) if is_parquet else _of_lines(export, wanted)
+
+
+def parts_of(export: Path, most_rows: int) -> list[Part]:
+    """Return a Parquet export in parts of at most so many rows, or of a row group where that has more."""
+    with _opened(export) as file:
+        counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    found: list[Part] = []
+    for group, rows in enumerate(counts):
+        last = found[-1] if found else Part(export, (), 0, 0)
+        if last.groups and last.rows + rows <= most_rows:
+            found[-1] = Part(export, (*last.groups, group), last.first, last.rows + rows)
+        else:
+            found.append(Part(export, (group,), last.first + last.rows, rows))
+    return found
+
+
+def pieces_of(part: Part, places: Collection[int]) -> Iterator[Piece]:
+    """Yield what `pieces_at` does of one part; places count from the start of its file."""
+    yield from _of_parquet(part.export, frozenset(places), part)
+
+
+def _pieces(export: Path, wanted: frozenset[int] | None) -> Iterator[Piece]:
+    yield from _of_parquet(export, wanted) if is_parquet(export) else _of_lines(export, wanted)
 
 
 def _of_lines(export: Path, wanted: frozenset[int] | None) -> Iterator[Piece]:
@@ -153,7 +187,8 @@ def _schema_of(line: bytes) -> str | None:
         return None
 
 
-def _of_parquet(export: Path, wanted: frozenset[int] | None) -> Iterator[Piece]:
+@contextmanager
+def _opened(export: Path) -> Iterator[Any]:
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra of serving's; training brings it
         import pyarrow.parquet as pq  # noqa: PLC0415
@@ -161,25 +196,31 @@ def _of_parquet(export: Path, wanted: frozenset[int] | None) -> Iterator[Piece]:
         raise ExportError(f"{export} is Parquet. Install: pip install 'weighbridge[training]'.") from error
     try:
         with pq.ParquetFile(export) as file:
-            _check_schema(
-                f"{export}", (file.schema_arrow.metadata or {}).get(b"weighbridge.schema", b"").decode()
-            )
-            columns = [name for name in Decision.__struct_fields__ if name in file.schema_arrow.names]
-            first = 0
-            for batch in file.iter_batches(PIECE_ROWS, columns=columns):
-                places: Sequence[int] = range(first, first + batch.num_rows)
-                taken = batch
-                if wanted is not None:
-                    places = [place for place in places if place in wanted]
-                    taken = batch.take(pa.array([place - first for place in places], pa.int64()))
-                rows = zip(places, taken.to_pylist(), strict=True)
-                found = [(place, _converted(export, place + 1, one)) for place, one in rows]
-                yield Piece(first, batch.num_rows, found)
-                first += batch.num_rows
+            yield file
     except (pa.ArrowException, OSError) as error:
         raise ExportError(
             f"{export} is not a whole Parquet file ({_first_line(error)}). Copy or export it again."
         ) from error
+
+
+def _of_parquet(export: Path, wanted: frozenset[int] | None, part: Part | None = None) -> Iterator[Piece]:
+    """Yield the pieces of a part, of the whole file for None."""
+    with _opened(export) as file:
+        _check_schema(
+            f"{export}", (file.schema_arrow.metadata or {}).get(b"weighbridge.schema", b"").decode()
+        )
+        columns = [name for name in Decision.__struct_fields__ if name in file.schema_arrow.names]
+        first, groups = (0, None) if part is None else (part.first, list(part.groups))
+        for batch in file.iter_batches(PIECE_ROWS, row_groups=groups, columns=columns):
+            places: Sequence[int] = range(first, first + batch.num_rows)
+            taken = batch
+            if wanted is not None:
+                places = [place for place in places if place in wanted]
+                taken = batch.take([place - first for place in places]) if places else batch.slice(0, 0)
+            rows = zip(places, taken.to_pylist(), strict=True)
+            found = [(place, _converted(export, place + 1, one)) for place, one in rows]
+            yield Piece(first, batch.num_rows, found)
+            first += batch.num_rows
 
 
 def _converted(export: Path, number: int, row: dict[str, Any]) -> Decision:

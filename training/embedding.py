@@ -87,7 +87,11 @@ def make_encoder(config: TrainingConfig) -> MadeEncoder:
 
 def embed(encoder: MadeEncoder, feeds: Sequence[Feed]) -> npt.NDArray[np.float32]:
     """Return the embedding of each feed as serving will see it, float32 [N, D]."""
-    session: onnxruntime.InferenceSession = open_session(encoder.graph_file)
+    return run_session(open_session(encoder.graph_file), feeds)
+
+
+def run_session(session: onnxruntime.InferenceSession, feeds: Sequence[Feed]) -> npt.NDArray[np.float32]:
+    """Return what an opened encoder makes of feeds, at least one."""
     return np.stack([session.run(("embedding",), feed)[0] for feed in feeds])
 
 

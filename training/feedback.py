@@ -24,7 +24,17 @@ from scipy.sparse.csgraph import connected_components
 
 from classifier.features import FEATURE_NAMES, FEATURE_SCHEMA_VERSION
 from classifier.reading import Reading, ReadingError, read
-from training.decision_log import Decision, ExportError, Opinion, Vectors, pieces, pieces_at
+from training.decision_log import (
+    Decision,
+    ExportError,
+    Opinion,
+    Part,
+    Piece,
+    Vectors,
+    pieces,
+    pieces_at,
+    pieces_of,
+)
 from training.influence import capped, effective_rows, inverse_propensity
 from training.labeling import Labels
 
@@ -153,10 +163,18 @@ def material(exports: Sequence[Path], places: Places) -> Iterator[Material]:
         for piece in pieces_at(export, (places[row:] - start).tolist()):
             read += piece.size
             if piece.rows:
-                numbered = enumerate((decision for _, decision in piece.rows), row)
-                yield _material(list(numbered))
+                yield _material(piece, row)
                 row += len(piece.rows)
         start += read
+
+
+def material_of(part: Part, places: Places, first_row: int) -> Iterator[Material]:
+    """Yield the same of one part of an export; places count from the start of its file."""
+    row = first_row
+    for piece in pieces_of(part, places.tolist()):
+        if piece.rows:
+            yield _material(piece, row)
+            row += len(piece.rows)
 
 
 def _take(
@@ -306,7 +324,8 @@ def _digest(content: bytes) -> int:
     return int.from_bytes(blake2b(content, digest_size=8).digest(), signed=True)
 
 
-def _material(chosen: Sequence[tuple[int, Decision]]) -> Material:
+def _material(piece: Piece, first_row: int) -> Material:
+    chosen = [(row, decision) for row, (_, decision) in enumerate(piece.rows, first_row)]
     kept = [(row, one.vectors) for row, one in chosen if one.prompt is None and one.vectors is not None]
     texts = [(row, _reading(one)) for row, one in chosen if one.prompt is not None]
     vectors = np.stack([_joined(one) for _, one in kept]) if kept else np.zeros((0, 0), dtype=np.float32)

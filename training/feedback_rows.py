@@ -5,7 +5,7 @@ graded labels → sides by conversation → at most so many of each → embedded
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix, vstack
 
-from classifier.features import features
 from classifier.reading import Reading
-from training.embedding import MadeEncoder, embed
-from training.feedback import Graded, material
+from training.decision_log import Part, is_parquet, parts_of
+from training.embedded import PackedEncoder
+from training.executor import Executor
+from training.feedback import Graded, Material, material, material_of
 from training.fit import Examples
 from training.labeling import Labels
 from training.tokens import token_rows
-from training.unknown_words import strange_tokens, unknown_share
+from training.unknown_words import unknown_share
 
 Places = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -28,6 +29,8 @@ Matrix = npt.NDArray[np.float32]
 
 # A digest's part that says on which side of the split a conversation lies, and one that says anything else.
 _STEPS = 10_000
+# Of an export that one task reads; the rows that nobody graded are passed over.
+_PART_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +97,24 @@ def sides(graded: Graded, held_out_share: float, most_fitted: int, most_judging:
 
 
 def load_rows(
-    exports: Sequence[Path], graded: Graded, chosen: Flags, encoder: MadeEncoder, counts_tokens: bool
+    exports: Sequence[Path],
+    graded: Graded,
+    chosen: Flags,
+    encoder: PackedEncoder,
+    counts_tokens: bool,
+    executor: Executor,
 ) -> FeedbackRows:
-    """Read the chosen rows' prompts or vectors and return their numbers."""
+    """Read the chosen rows' prompts or vectors and return their numbers.
+
+    Exports that are all Parquet are read, a part each, by whoever works on it: the files must lie where the
+    executor's workers find them too.
+    """
     places = np.flatnonzero(chosen)
     found = _Numbers(len(places))
-    feeder = encoder.feeder()
-    vocabulary = encoder.vocabulary() if counts_tokens else 0
-    nobody = feeder.feeds([Reading(request="")])[0]
-    strange = strange_tokens(encoder)
-    for piece in material(exports, graded.places[places]):
-        found.put(piece.with_vectors, piece.vectors)
-        feeds = feeder.feeds(piece.readings)
-        if feeds:
-            counted = np.stack([features(reading) for reading in piece.readings])
-            found.put(piece.with_text, np.hstack([embed(encoder, feeds), counted]))
-        for row, reading in zip(piece.with_text, piece.readings, strict=True):
-            found.readings[row] = reading
-        found.unknown[piece.with_text] = [unknown_share(feed, strange) for feed in feeds]
-        if counts_tokens:
-            rows = [*piece.with_vectors, *piece.with_text]
-            # Rows without text have the tokens of an empty prompt, as `champion.OnVectors` has them.
-            found.put_tokens(rows, token_rows([nobody] * len(piece.with_vectors) + feeds, vocabulary))
+    shared = _Shared(encoder, counts_tokens)
+    for pieces in executor.map(_numbers_of, shared, _parts(exports, graded.places[places])):
+        for piece in pieces:
+            found.take_over(piece)
     return FeedbackRows(
         graded.labels.take(chosen),
         graded.groups[places],
@@ -124,6 +123,75 @@ def load_rows(
         found.tokens() if counts_tokens else None,
         found.readings,
         found.unknown,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    encoder: PackedEncoder
+    counts_tokens: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """Rows that are read where they are worked on: their places in a part's file, the number of the first."""
+
+    part: Part
+    places: Places
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """The numbers of some rows: `inputs` and `tokens` of those with vectors, then of those with text."""
+
+    rows: Places
+    inputs: Matrix
+    tokens: csr_matrix | None
+    with_text: Places
+    readings: list[Reading]
+    unknown: list[float]
+
+
+def _parts(exports: Sequence[Path], places: Places) -> Iterator[_Unread | Material]:
+    if not all(is_parquet(export) for export in exports):
+        # JSON Lines are found by reading what comes before
+        yield from material(exports, places)
+        return
+    row = start = 0
+    for export in exports:
+        parts = parts_of(export, _PART_ROWS)
+        for part in parts:
+            inside = int(np.searchsorted(places, start + part.first + part.rows)) - row
+            if inside:
+                yield _Unread(part, places[row : row + inside] - start, row)
+            row += inside
+        start += sum(part.rows for part in parts)
+
+
+def _numbers_of(shared: _Shared, asked: _Unread | Material) -> list[_Piece]:
+    if isinstance(asked, Material):
+        return [_numbers(shared, asked)]
+    return [_numbers(shared, one) for one in material_of(asked.part, asked.places, asked.first_row)]
+
+
+def _numbers(shared: _Shared, found: Material) -> _Piece:
+    encoder = shared.encoder.opened()
+    embedded = encoder.embedded(found.readings)
+    blocks = [block for block in (found.vectors, embedded.inputs) if len(block)]
+    tokens = None
+    if shared.counts_tokens:
+        # Rows without text have the tokens of an empty prompt, as `champion.OnVectors` has them.
+        nobody = encoder.feeder.feeds([Reading(request="")])
+        feeds = nobody * len(found.with_vectors) + embedded.feeds
+        tokens = token_rows(feeds, encoder.vocabulary)
+    return _Piece(
+        np.concatenate([found.with_vectors, found.with_text]),
+        np.vstack(blocks),
+        tokens,
+        found.with_text,
+        found.readings,
+        [unknown_share(feed, encoder.strange) for feed in embedded.feeds],
     )
 
 
@@ -142,16 +210,16 @@ class _Numbers:
         self.readings = [None] * self.count
         self.unknown = np.full(self.count, np.nan)
 
-    def put(self, rows: Places, found: Matrix) -> None:
-        if not len(rows):
-            return
+    def take_over(self, piece: _Piece) -> None:
         if self.inputs is None:
-            self.inputs = np.zeros((self.count, found.shape[1]), dtype=np.float32)
-        self.inputs[rows] = found
-
-    def put_tokens(self, rows: Sequence[int], found: csr_matrix) -> None:
-        self.order += [int(row) for row in rows]
-        self.pieces.append(found)
+            self.inputs = np.zeros((self.count, piece.inputs.shape[1]), dtype=np.float32)
+        self.inputs[piece.rows] = piece.inputs
+        self.unknown[piece.with_text] = piece.unknown
+        for row, reading in zip(piece.with_text, piece.readings, strict=True):
+            self.readings[row] = reading
+        if piece.tokens is not None:
+            self.order += [int(row) for row in piece.rows]
+            self.pieces.append(piece.tokens)
 
     def matrix(self) -> Matrix:
         return np.zeros((self.count, 0), dtype=np.float32) if self.inputs is None else self.inputs

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from training.calibration import Calibration, calibrate, yes_and_no
 from training.config import TrainingConfig
+from training.executor import Executor, LocalExecutor
 from training.labeling import Labels
 from training.trees import fit_trees, with_score
 
@@ -93,15 +94,27 @@ class Examples:
         )
 
 
-def fit_heads(examples: Examples, config: TrainingConfig, embedded: int) -> list[Head]:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the heads of one fit share."""
+
+    examples: Examples
+    config: TrainingConfig
+    weights: npt.NDArray[np.float64]
+
+
+def fit_heads(
+    examples: Examples, config: TrainingConfig, embedded: int, executor: Executor | None = None
+) -> list[Head]:
     """Fit one head per question on the rows that answer it; the first `embedded` inputs are embeddings."""
     weights = column_weights(examples.inputs.shape[1], embedded, config.embedding_weight)
-    # One thread: matrices this small go faster so, and sums in one order give the same bytes.
-    with threadpool_limits(1):
-        return [
-            _fit_head(examples.take(examples.labels.answered(head)), head, config, weights)
-            for head in range(examples.labels.targets.shape[1])
-        ]
+    heads = range(examples.labels.targets.shape[1])
+    return list((executor or LocalExecutor(1)).map(_fit_one, _Work(examples, config, weights), heads))
+
+
+def _fit_one(work: _Work, head: int) -> Head:
+    answered = work.examples.take(work.examples.labels.answered(head))
+    return _fit_head(answered, head, work.config, work.weights)
 
 
 def column_weights(columns: int, embedded: int, embedding_weight: float) -> npt.NDArray[np.float64]:

@@ -33,6 +33,12 @@ class Probes:
     same: dict[str, list[bool]] = field(default_factory=dict)
     attacked: list[npt.NDArray[np.bool_]] = field(default_factory=list)
 
+    def add(self, more: Probes) -> None:
+        """Add what was found in another fold."""
+        for kind, same in more.same.items():
+            self.same.setdefault(kind, []).extend(same)
+        self.attacked.extend(more.attacked)
+
     def as_dict(self, seed: int, rounds: int = ROUNDS) -> dict[str, Any]:
         """Return the shares with their intervals: "robustness" by kind, and "attacks"."""
         return {

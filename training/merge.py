@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from training.drift import beyond
+from training.embedded import packed
+from training.executor import Executor
 from training.feedback import Graded, graded
 from training.feedback_rows import FeedbackRows, Sides, load_rows, sides
 from training.influence import effective_rows
@@ -35,7 +37,12 @@ class Merged:
 
 
 def merge(
-    exports: Sequence[Path], material: Material, encoder_id: str, tiers: Sequence[str], config: RetrainConfig
+    exports: Sequence[Path],
+    material: Material,
+    encoder_id: str,
+    tiers: Sequence[str],
+    config: RetrainConfig,
+    executor: Executor,
 ) -> Merged:
     """Label the exports and put them beside the corpus; raise RetrainRefused where they teach nothing."""
     own = material.examples.families == 0
@@ -47,7 +54,8 @@ def merge(
     _check_enough(labelled, chosen, config)
     _check_classes(labelled, chosen)
     used = chosen.fitted | chosen.judging
-    rows = load_rows(exports, labelled, used, material.encoder, material.examples.tokens is not None)
+    counts_tokens = material.examples.tokens is not None
+    rows = load_rows(exports, labelled, used, packed(material.encoder), counts_tokens, executor)
     drift = beyond(rows, material)
     _check_drift(drift, config)
     fitted = rows.take(chosen.fitted[used])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm import tqdm
 
 from classifier.artifact import bundled_models
-from classifier.features import FEATURE_NAMES, features
+from classifier.features import FEATURE_NAMES
 from classifier.tier_classifier import TierClassifier
 from classifier.verdict_file import Verdict, write_verdict
 from training.augment import augmented, other_words
@@ -24,8 +24,10 @@ from training.candidates import compare_candidates
 from training.config import TrainingConfig
 from training.dataset import Corpus, Row, load_corpus, split
 from training.documents import REPORT_TEXT, documents
-from training.embedding import MadeEncoder, embed, make_encoder
+from training.embedded import PackedEncoder, embed_readings, packed
+from training.embedding import MadeEncoder, make_encoder
 from training.evaluation import evaluate, held_out_rows
+from training.executor import Executor, LocalExecutor, opened
 from training.export import write_artifact
 from training.fit import Examples, Head, fit_heads
 from training.gate import judge
@@ -94,12 +96,10 @@ def train(config: TrainingConfig) -> Trained:
     with (
         threadpool_limits(1),
         tqdm(total=6 + config.folds, unit="step", disable=None, file=sys.stderr) as bar,
+        opened(config) as executor,
     ):
-        material = load_material(config, bar)
-        held_out, probes = _weigh_held_out(material, config, bar)
-        bar.set_description("fitting on every row")
-        heads = _fit(material, np.ones(len(material.rows), dtype=bool), config)
-        bar.update()
+        material = load_material(config, executor, bar)
+        heads, held_out, probes = _fit_all(material, config, executor, bar)
         bar.set_description("proving and writing")
         report = _report(material, heads, held_out, probes, config)
         folder = _export(material, heads, report, config)
@@ -143,7 +143,9 @@ def created_by(config: TrainingConfig) -> str:
     return " ".join(parts)
 
 
-def load_material(config: TrainingConfig, bar: Any, encoder: MadeEncoder | None = None) -> Material:
+def load_material(
+    config: TrainingConfig, executor: Executor, bar: Any, encoder: MadeEncoder | None = None
+) -> Material:
     """Read and embed all that the config names; the encoder is made where none is given."""
     bar.set_description("reading the corpus")
     corpus = load_corpus(config.corpus, config.tiers)
@@ -158,8 +160,7 @@ def load_material(config: TrainingConfig, bar: Any, encoder: MadeEncoder | None 
     if encoder is None:
         bar.set_description(f"making the {config.encoder} encoder")
         encoder = make_encoder(config)
-    feeds = encoder.feeder().feeds(readings)
-    embeddings = embed(encoder, feeds)
+    embedded = embed_readings(executor, packed(encoder), readings)
     bar.update()
     places = {row.id: place for place, row in enumerate(corpus.rows)}
     own = np.array([places[row.id] for row in rows], dtype=np.int64)
@@ -167,11 +168,11 @@ def load_material(config: TrainingConfig, bar: Any, encoder: MadeEncoder | None 
     labels = graded([row.tier for row in rows], config.tiers)
     labels.weights[len(corpus.rows) :] = config.dress_weight
     examples = Examples(
-        inputs=np.hstack([embeddings, np.stack([features(reading) for reading in readings])]),
+        inputs=embedded.inputs,
         labels=labels.and_then(outcomes.labels),
         folds=np.concatenate([folds, outcomes.folds]),
         families=np.concatenate([np.zeros(len(rows), dtype=np.int64), outcomes.families]),
-        tokens=token_rows(feeds, encoder.vocabulary()) if counts_tokens(config) else None,
+        tokens=token_rows(embedded.feeds, encoder.vocabulary()) if counts_tokens(config) else None,
     )
     source_row = np.concatenate([own, np.full(len(outcomes.readings), -1, dtype=np.int64)])
     return Material(corpus, outcomes, encoder, examples, source_row)
@@ -203,35 +204,70 @@ def fitting_rows(material: Material, chosen: Flags, config: TrainingConfig) -> E
     return replace(examples, folds=folds)
 
 
-def _weigh_held_out(material: Material, config: TrainingConfig, bar: Any) -> tuple[Numbers, Probes]:
-    """Return the sufficiencies of every row of the corpus [N, K] from exported artifacts without its fold.
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What every fit of a run shares, ready to travel; the encoder within `material` stays at home."""
 
-    Also what perturbations and attacks do to rows that these artifacts have not seen.
+    material: Material
+    encoder: PackedEncoder
+    paraphrases: Mapping[str, str]
+    config: TrainingConfig
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """What an artifact without one fold says of that fold's rows: sufficiencies [n, K]; what probes found."""
+
+    sufficiencies: Numbers
+    probes: Probes
+
+
+def _fit_all(
+    material: Material, config: TrainingConfig, executor: Executor, bar: Any
+) -> tuple[list[Head], Numbers, Probes]:
+    """Return the heads fitted on every row, and what artifacts without each fold say of it.
+
+    The latter: the sufficiencies of every row of the corpus [N, K], and what perturbations and attacks do to
+    rows that these artifacts have not seen.
     """
     rows = material.rows
+    work = _Work(material, packed(material.encoder), known_paraphrases(config, rows), config)
+    # the fit on every row takes longest, and so comes first
+    found = executor.map(_fit_one, work, [None, *range(config.folds)])
+    bar.set_description("fitting on every row")
+    heads = next(found)
+    bar.update()
     held_out, probes = np.zeros((len(rows), len(config.tiers))), Probes()
-    others = known_paraphrases(config, rows)
     for fold in range(config.folds):
         bar.set_description(f"fold {fold + 1} of {config.folds}")
-        outside = material.folds == fold
-        heads = _fit(material, ~outside, config)
-        unseen = [rows[place] for place in np.flatnonzero(outside)]
-        with _served(material, heads, config) as artifact:
-            found = artifact.predict_readings([row.reading for row in unseen])
-            held_out[outside] = [one.sufficiency for one in found]
-            probe(probes, artifact, unseen, others, config)
+        weighed = next(found)
+        held_out[material.folds == fold] = weighed.sufficiencies
+        probes.add(weighed.probes)
         bar.update()
-    return held_out, probes
+    return heads, held_out, probes
+
+
+def _fit_one(work: _Work, fold: int | None) -> Any:
+    """Return the heads on every row for None, else the `_Fold` that an artifact without that fold makes."""
+    material, config = work.material, work.config
+    if fold is None:
+        return _fit(material, np.ones(len(material.rows), dtype=bool), config)
+    outside = material.folds == fold
+    heads = _fit(material, ~outside, config)
+    unseen = [material.rows[place] for place in np.flatnonzero(outside)]
+    probes = Probes()
+    with work.encoder.unpacked() as encoder, _served(encoder, heads, config) as artifact:
+        found = artifact.predict_readings([row.reading for row in unseen])
+        probe(probes, artifact, unseen, work.paraphrases, config)
+    return _Fold(np.array([one.sufficiency for one in found]), probes)
 
 
 @contextmanager
-def _served(material: Material, heads: Sequence[Head], config: TrainingConfig) -> Iterator[TierClassifier]:
+def _served(encoder: MadeEncoder, heads: Sequence[Head], config: TrainingConfig) -> Iterator[TierClassifier]:
     """Write a bare artifact and load it again, so that what is measured is what would be served."""
     facts: dict[str, Any] = {"training": {}, "metrics": {}, "created_by": created_by(config)}
     with tempfile.TemporaryDirectory() as folder:
-        yield TierClassifier.load(
-            write_artifact(Path(folder, "bare"), material.encoder, heads, config, facts, {})
-        )
+        yield TierClassifier.load(write_artifact(Path(folder, "bare"), encoder, heads, config, facts, {}))
 
 
 def _report(
@@ -268,7 +304,7 @@ def _measured(material: Material, config: TrainingConfig) -> Material:
         return material
     sources = tuple(dict.fromkeys((*config.sources, *config.measured)))
     every = replace(config, sources=sources, dresses=0)
-    return load_material(every, tqdm(disable=True), material.encoder)
+    return load_material(every, LocalExecutor(1), tqdm(disable=True), material.encoder)
 
 
 def _transfer(material: Material, config: TrainingConfig) -> dict[str, Any]:
@@ -300,7 +336,7 @@ def _export(
     chosen = np.zeros(len(material.examples.inputs), dtype=bool)
     chosen[: len(material.rows) : step] = True
     shown = material.examples.take(chosen)
-    with _served(material, heads, config) as artifact:
+    with _served(material.encoder, heads, config) as artifact:
         gap = prove_heads(artifact, heads, sample, shown.inputs, shown.tokens)
     cosine = prove_encoder(material.encoder, sample, config.encoder_source)
     facts = {

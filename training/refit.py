@@ -15,6 +15,7 @@ from classifier.features import FEATURE_NAMES
 from classifier.tier_classifier import TierClassifier
 from training.champion import on_readings
 from training.config import TrainingConfig
+from training.executor import Executor
 from training.export import write_artifact
 from training.feedback_rows import FeedbackRows
 from training.fit import Head, fit_heads
@@ -46,10 +47,15 @@ def judging_rows(material: Material, folds: int) -> Flags:
 
 
 def fit_judged(
-    folder: Path, material: Material, judging: Flags, feedback: FeedbackRows, config: TrainingConfig
+    folder: Path,
+    material: Material,
+    judging: Flags,
+    feedback: FeedbackRows,
+    config: TrainingConfig,
+    executor: Executor,
 ) -> None:
     """Fit without the judging rows, export, and keep what the artifact says of them."""
-    heads = _fitted(material, ~judging, feedback, config)
+    heads = _fitted(material, ~judging, feedback, config, executor)
     artifact = _exported(folder, material, heads, config)
     unseen = [row for row, judges in zip(material.rows, judging, strict=True) if judges]
     found = on_readings(artifact, [row.reading for row in unseen])
@@ -65,9 +71,11 @@ def read_judged(folder: Path) -> Judged:
         return Judged(kept["sufficiency"], _read(folder / _FACTS))
 
 
-def fit_whole(folder: Path, material: Material, feedback: FeedbackRows, config: TrainingConfig) -> None:
+def fit_whole(
+    folder: Path, material: Material, feedback: FeedbackRows, config: TrainingConfig, executor: Executor
+) -> None:
     """Fit on every row of the corpus and the feedback, export, prove the graph, and keep what was chosen."""
-    heads = _fitted(material, np.ones(len(material.rows), dtype=bool), feedback, config)
+    heads = _fitted(material, np.ones(len(material.rows), dtype=bool), feedback, config, executor)
     artifact = _exported(folder, material, heads, config)
     step = max(1, len(material.rows) // SAMPLE_ROWS)
     shown = np.zeros(len(material.source_row), dtype=bool)
@@ -93,9 +101,11 @@ def read_facts(folder: Path) -> dict[str, Any]:
     return _read(folder / _FACTS)
 
 
-def _fitted(material: Material, chosen: Flags, feedback: FeedbackRows, config: TrainingConfig) -> list[Head]:
+def _fitted(
+    material: Material, chosen: Flags, feedback: FeedbackRows, config: TrainingConfig, executor: Executor
+) -> list[Head]:
     examples = fitting_rows(material, chosen, config).and_then(feedback.examples(config.inner_folds))
-    return fit_heads(examples, config, examples.inputs.shape[1] - len(FEATURE_NAMES))
+    return fit_heads(examples, config, examples.inputs.shape[1] - len(FEATURE_NAMES), executor)
 
 
 def _exported(

@@ -25,6 +25,7 @@ from classifier.verdict_file import Verdict, read_verdict, write_verdict
 from training.champion import Champion, OnVectors, encoder_of, load_champion, on_readings
 from training.config import TrainingConfig
 from training.evaluation import evaluate, held_out_rows
+from training.executor import Executor, opened
 from training.export import write_folder
 from training.feedback_rows import FeedbackRows
 from training.gate import Evidence, judge_beside
@@ -75,7 +76,11 @@ def retrain(config: RetrainConfig) -> Retrained:
     Nothing in the models folder changes before the candidate is whole and judged; the champion never does.
     """
     # One thread for the algebra: sums in one order give the same bytes.
-    with threadpool_limits(1), tqdm(total=_STEPS, unit="step", disable=None, file=sys.stderr) as bar:
+    with (
+        threadpool_limits(1),
+        tqdm(total=_STEPS, unit="step", disable=None, file=sys.stderr) as bar,
+        opened(config.training) as executor,
+    ):
         bar.set_description("reading the champion")
         champion = load_champion(config.models)
         inputs = inputs_of(config, champion)
@@ -83,8 +88,8 @@ def retrain(config: RetrainConfig) -> Retrained:
             folder = config.models / inputs.version
             return Retrained(folder, read_verdict(config.models, inputs.version), None, is_new=False)
         work = Work(config.work, inputs.key)
-        merged = _merged(inputs, champion, work, config, bar)
-        candidate = _candidate(merged, inputs, champion, work, config, bar)
+        merged = _merged(inputs, champion, work, config, executor, bar)
+        candidate = _candidate(merged, inputs, champion, work, config, executor, bar)
         run_id = None
         with put_in_place(candidate, config.models) as place:
             _says(bar, "registering")
@@ -99,27 +104,38 @@ def retrain(config: RetrainConfig) -> Retrained:
     return Retrained(config.models / inputs.version, verdict, run_id, is_new=True)
 
 
-def _merged(inputs: Inputs, champion: Champion, work: Work, config: RetrainConfig, bar: Any) -> Merged:
+def _merged(
+    inputs: Inputs, champion: Champion, work: Work, config: RetrainConfig, executor: Executor, bar: Any
+) -> Merged:
     encoder = encoder_of(champion.classifier, champion.folder, work.folder / "encoder")
-    material = load_material(inputs.training, bar, encoder)
+    material = load_material(inputs.training, executor, bar, encoder)
     bar.set_description("labelling feedback")
-    found = merge(inputs.exports, material, champion.manifest.encoder_id, inputs.training.tiers, config)
+    tiers, encoder_id = inputs.training.tiers, champion.manifest.encoder_id
+    found = merge(inputs.exports, material, encoder_id, tiers, config, executor)
     bar.update()
     return found
 
 
 def _candidate(
-    merged: Merged, inputs: Inputs, champion: Champion, work: Work, config: RetrainConfig, bar: Any
+    merged: Merged,
+    inputs: Inputs,
+    champion: Champion,
+    work: Work,
+    config: RetrainConfig,
+    executor: Executor,
+    bar: Any,
 ) -> Path:
     """Return the folder of the candidate in the work folder, with its verdict beside it."""
     training, material = inputs.training, merged.material
     judging = judging_rows(material, training.folds)
     _says(bar, "fitting without the rows that judge")
     weighed = work.step(
-        "weighed", lambda folder: fit_judged(folder, material, judging, merged.fitted, training)
+        "weighed", lambda folder: fit_judged(folder, material, judging, merged.fitted, training, executor)
     )
     _says(bar, "fitting on every row")
-    fitted = work.step("fitted", lambda folder: fit_whole(folder, material, merged.fitted, training))
+    fitted = work.step(
+        "fitted", lambda folder: fit_whole(folder, material, merged.fitted, training, executor)
+    )
     _says(bar, "judging")
     before = OnVectors(champion.folder, champion.manifest.encoder_kind)
     sides = _Sides(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from training.cli import executor_options
+
 if TYPE_CHECKING:
     from training.retrain import Retrained
 
@@ -47,6 +49,7 @@ FAILED_THE_GATE, REFUSED = 3, 4
     "--feedback-weight", type=float, help="What a graded row counts for beside one of the corpus; 1."
 )
 @click.option("--max-feedback-rows", type=int, help="Of more graded rows so many are fitted on; 10000.")
+@executor_options
 @click.option(
     "--mlflow",
     metavar="URI",
@@ -141,7 +144,7 @@ def _show(made: Retrained) -> None:
     click.echo(f"artifact: {made.folder}")
     if not made.verdict.passed:
         raise _Ended(
-            FAILED_THE_GATE, "It failed the gate: the champion stays, and it may be promoted to shadow alone."
+            FAILED_THE_GATE, "It failed the gate: the champion stays, and nothing but --override promotes it."
         )
     click.echo(f"next: weighbridge promote {made.folder.name} --to shadow")
 

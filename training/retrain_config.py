@@ -69,7 +69,8 @@ def load_retrain_config(
     """
     found = read_settings(file) if file else {}
     own, feedback = found.pop(_RETRAIN, {}), found.pop(_FEEDBACK, {})
-    training = config_of({"tree_bins": _TREE_BINS, **found}, corpus=corpus, seed=seed)
+    where = {name: given.pop(name, None) for name in ("executor", "ray_address", "workers")}
+    training = config_of({"tree_bins": _TREE_BINS, **found}, corpus=corpus, seed=seed, **where)
     wanted = {name: value for name, value in given.items() if value is not None}
     if "key_share" in wanted:
         feedback = {**feedback, "key_share": wanted.pop("key_share")}

@@ -23,7 +23,12 @@ _RECIPE = 1
 _KEY_LETTERS = 8
 _RETRAINED = re.compile(rf"-[0-9a-f]{{{_KEY_LETTERS}}}$")
 # Where things lie changes nothing of what is made of them.
-_PLACES = frozenset({"exports", "models", "work", "mlflow", "corpus", "output", "cache", "sources_from"})
+_PLACES = frozenset(
+    {
+        *("exports", "models", "work", "mlflow", "corpus", "output", "cache", "sources_from"),
+        *("executor", "ray_address", "workers"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from training import retrain as journey
 from training.champion import encoder_of, load_champion
 from training.config import TrainingConfig
 from training.decision_log import ExportError
+from training.executor import LocalExecutor
 from training.export import ExportRefused
 from training.merge import RetrainRefused, merge
 from training.pipeline import load_material
@@ -237,8 +238,9 @@ def test_a_poisoned_batch_of_one_caller_weighs_no_more_than_its_share_and_is_tol
     config = config_in(tmp_path, recipe, write_export(tmp_path / "log.jsonl", [*log, *poison]))
     champion = load_champion(config.models)
     encoder = encoder_of(champion.classifier, champion.folder, tmp_path / "encoder")
-    material = load_material(recipe, SimpleNamespace(update=str, set_description=str), encoder)
-    merged = merge(config.exports, material, champion.manifest.encoder_id, TIERS, config)
+    here, bar = LocalExecutor(1), SimpleNamespace(update=str, set_description=str)
+    material = load_material(recipe, here, bar, encoder)
+    merged = merge(config.exports, material, champion.manifest.encoder_id, TIERS, config, here)
     told = merged.report["feedback"]["keys"][0]
     assert (told["key"], told["rows"], told["capped"]) == ("mallory", 5_000, True)
     assert told["kept"] < told["weight"] / 4 and told["share"] == pytest.approx(0.2, abs=1e-3)
