@@ -37,7 +37,7 @@ from training.outcomes import Outcomes, load_outcomes
 from training.parity import SAMPLE_ROWS, prove_encoder, prove_heads
 from training.registry import Registered, RegistryError, register, store_uri
 from training.tokens import token_rows
-from training.transfer import Transfer, corpus_rows, outcome_rows, sources_left_out, transfer
+from training.transfer import Transfer, corpus_rows, outcome_rows, sources_left_out, transfer, without_each
 
 # What is learned from; those that measure lie in a folder of their own (`training.held_out`).
 PARAPHRASES = Path("paraphrases") / "rows.jsonl"
@@ -324,7 +324,11 @@ def _transfer(material: Material, config: TrainingConfig) -> dict[str, Any]:
         [row.kind for row in material.rows],
         np.array([float(row.reading.request_chars) for row in material.rows]),
     )
-    return {"left_out": transfer(made), "source_out": sources_left_out(made, corpus)}
+    without = without_each(made)
+    return {
+        "left_out": transfer(made, without),
+        "source_out": sources_left_out(made, without, corpus),
+    }
 
 
 def _export(

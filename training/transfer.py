@@ -80,7 +80,12 @@ class Transfer:
         return self.difficulty(chosen)[rows.places]
 
 
-def transfer(made: Transfer) -> dict[str, dict[str, dict[str, Any]]]:
+def without_each(made: Transfer) -> dict[str, Numbers]:
+    """Return the difficulty of each source's rows by all but that source."""
+    return {source: made.without(rows) for source, rows in made.found.items()}
+
+
+def transfer(made: Transfer, without: Mapping[str, Numbers]) -> dict[str, dict[str, dict[str, Any]]]:
     """Return {source and pair: {task: areas with intervals}}, after the tasks families of them, and "all".
 
     Where tasks stand together, rankings that were fitted anew for each of them say nothing.
@@ -90,7 +95,7 @@ def transfer(made: Transfer) -> dict[str, dict[str, dict[str, Any]]]:
     for source, rows in made.found.items():
         rankings = {
             **left_out(_fit(made, rows), rows.tasks, made.examples.folds[rows.places]),
-            "source_out": made.without(rows),
+            "source_out": without[source],
             "corpus": by_corpus[rows.places],
             "length": rows.length,
         }
@@ -160,14 +165,17 @@ def _part(
     )
 
 
-def sources_left_out(made: Transfer, corpus: OutcomeRows) -> dict[str, dict[str, Any]]:
+def sources_left_out(
+    made: Transfer, without: Mapping[str, Numbers], corpus: OutcomeRows
+) -> dict[str, dict[str, Any]]:
     """Return {source and pair: areas on all of its rows by what was fitted without it}, the corpus last."""
     found = {}
+    difficulty = {**without, CORPUS: made.without(corpus)}
     for source, rows in {**made.found, CORPUS: corpus}.items():
-        without, folds = made.without(rows), made.examples.folds[rows.places]
+        folds = made.examples.folds[rows.places]
         for pair, (weak, strong) in rows.pairs.items():
             table = task_table(rows.tasks, strong - weak, folds)
-            rankings = {"source_out": without, "length": rows.length, "task_table": table}
+            rankings = {"source_out": difficulty[source], "length": rows.length, "task_table": table}
             drawn = {"seed": made.config.seed, "rounds": made.config.resamples}
             found[f"{source}, {pair}"] = areas(rankings, weak, strong, _BASELINES, **drawn)
     return found

@@ -10,7 +10,15 @@ import pytest
 from training.config import TrainingConfig
 from training.fit import Examples
 from training.labeling import Labels
-from training.transfer import CORPUS, Transfer, corpus_rows, outcome_rows, sources_left_out, transfer
+from training.transfer import (
+    CORPUS,
+    Transfer,
+    corpus_rows,
+    outcome_rows,
+    sources_left_out,
+    transfer,
+    without_each,
+)
 
 CONFIG = TrainingConfig(token_weight=0.0, folds=3, resamples=60)
 TIERS = {
@@ -38,9 +46,10 @@ def world(rows=240, corpus=60, names=NAMES):
 
 
 def test_what_decides_is_found_on_a_task_that_was_never_seen():
-    made = transfer(world())
-    assert list(made) == [f"nine_models, {pair}" for pair in PAIRS]
-    areas = made[f"nine_models, {PAIRS[0]}"]
+    made = world()
+    found = transfer(made, without_each(made))
+    assert list(found) == [f"nine_models, {pair}" for pair in PAIRS]
+    areas = found[f"nine_models, {PAIRS[0]}"]
     assert set(areas) == {"easy", "hard", "all"}
     for task in ("easy", "hard"):
         assert areas[task]["rows"] == 120
@@ -65,10 +74,11 @@ def test_a_source_that_is_left_out_teaches_nothing_of_itself():
     rows = corpus_rows(
         1 - made.examples.labels.targets[: made.own, 0].astype(int), ["any"] * made.own, np.ones(made.own)
     )
-    found = sources_left_out(made, rows)
+    found = sources_left_out(made, without_each(made), rows)
     source, corpus = f"nine_models, {PAIRS[0]}", f"{CORPUS}, as labelled"
     assert list(found) == [source, f"nine_models, {PAIRS[1]}", corpus]
-    other = sources_left_out(replace(made, examples=swapped), rows)
+    other = replace(made, examples=swapped)
+    other = sources_left_out(other, without_each(other), rows)
     # labels of the source itself do not matter for it, and decide all where the corpus is what is left out
     assert other[source]["source_out"] == found[source]["source_out"] > 0.7
     assert other[corpus]["source_out"] < 0.4 < 0.6 < found[corpus]["source_out"]
@@ -79,7 +89,7 @@ def test_where_all_the_rest_says_the_same_there_is_nothing_to_learn_without_a_so
     made = world()
     made.examples.labels.targets[made.own :, 0] = 1.0
     rows = corpus_rows(np.arange(made.own) % 2, ["any"] * made.own, np.ones(made.own))
-    (only,) = sources_left_out(replace(made, found={}), rows).values()
+    (only,) = sources_left_out(replace(made, found={}), {}, rows).values()
     assert only["source_out"] is None
 
 
@@ -101,7 +111,7 @@ def test_votes_have_no_pair():
 
 def test_tasks_of_one_exam_stand_together_with_their_own_table():
     made = world(names=tuple(f"nine_models/{task}" for task in ("arc_challenge", "mmlu", "openbook_qa")))
-    areas = transfer(made)[f"nine_models, {PAIRS[0]}"]
+    areas = transfer(made, without_each(made))[f"nine_models, {PAIRS[0]}"]
     assert list(areas) == ["arc_challenge", "mmlu", "openbook_qa", "exams as in MMLU", "all"]
     together = areas["exams as in MMLU"]
     assert together["rows"] == areas["all"]["rows"] == 240
