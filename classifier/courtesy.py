@@ -81,6 +81,16 @@ def without_courtesy(text: str) -> str:
     return kept if len(kept.strip()) >= _LEAST_CHARS else text
 
 
+def is_courtesy(text: str) -> bool:
+    """Tell whether a text is thanks and nothing else.
+
+    >>> is_courtesy("Thanks a lot!"), is_courtesy("Thanks, now prove it")
+    (True, False)
+    """
+    found = _CLOSING.fullmatch(text.strip()) if len(text) <= _CLOSING_CHARS else None
+    return found is not None
+
+
 def evenly_spaced(text: str) -> str:
     """Return the text with single blanks within its lines, and none at their ends; indentation stays.
 

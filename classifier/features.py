@@ -19,7 +19,7 @@ from classifier.reading import Reading
 Vector: TypeAlias = npt.NDArray[np.float32]
 
 # Raise it whenever a name, its meaning or the order changes: an artifact of another version is refused.
-FEATURE_SCHEMA_VERSION = 4
+FEATURE_SCHEMA_VERSION = 5
 
 # Where instructions stand: so many words from either end, and the very first, of which the first counts most.
 EDGE_WORDS = 30
@@ -184,7 +184,7 @@ def _sizes(reading: Reading, words: list[str], counts: list[float]) -> list[floa
         math.log1p(total),
         math.log1p(density * len(text)),
         math.log1p(text.count("\n")),
-        math.log1p(max(0, reading.request_chars - len(text))),
+        math.log1p(reading.unread_chars),
         min(20.0, letters / (1.0 + total)),
         min(60.0, total / sentences),
         len(set(words)) / len(words) if words else 0.0,

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from classifier.courtesy import evenly_spaced, without_courtesy
+from classifier.courtesy import evenly_spaced, is_courtesy, without_courtesy
 from classifier.lexicon import CONTINUATIONS
+from classifier.wording import pasted_turns, plain_wording
 
 HEAD_CHARS = 3_000
 TAIL_CHARS = 3_000
@@ -36,14 +37,16 @@ class ReadingError(ValueError):
 class Reading:
     """One prompt as the classifier sees it.
 
-    `request` and `context` are windows on the text, valid Unicode; `request_chars` and
-    `context_chars` count the whole. `turns` are the messages around the request, system messages aside.
+    `request` and `context` are windows on the text, valid Unicode, the request in plain wording;
+    `request_chars` and `context_chars` count the whole, `unread_chars` what the window on the request leaves
+    out. `turns` are the messages around the request, system messages aside.
     """
 
     request: str
     context: str = ""
     request_chars: int = 0
     context_chars: int = 0
+    unread_chars: int = 0
     turns: int = 0
     tools: int = 0
     attachments: int = 0
@@ -69,7 +72,7 @@ def read(prompt: Prompt) -> Reading:
     'Be brief.'
     """
     if isinstance(prompt, str):
-        return Reading(request=_plain(prompt), request_chars=len(prompt))
+        return _reading(prompt, [])
     if isinstance(prompt, Mapping):
         return _read_mapping(prompt)
     if _is_list(prompt):
@@ -88,9 +91,32 @@ def window(text: str, head_chars: int = HEAD_CHARS, tail_chars: int = TAIL_CHARS
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _plain(text: str) -> str:
-    """Return the window on a request, without courtesy and without blanks that mean nothing."""
-    return without_courtesy(evenly_spaced(window(text)))
+def _reading(request: str, around: Sequence[_Message], **counts: Any) -> Reading:
+    """Return the reading of a request in its context; of a pasted conversation the last turn that asks."""
+    seen = window(request)
+    pasted = pasted_turns(seen)
+    asked = _last_asked(pasted)
+    before = [_Message("assistant", text, 0) for place, (_, text) in enumerate(pasted) if place != asked]
+    said = seen if asked is None else pasted[asked][1]
+    return Reading(
+        request=plain_wording(without_courtesy(evenly_spaced(said))),
+        context=_context(around if asked is None else [*around, *before]),
+        request_chars=len(request),
+        context_chars=sum(len(message.text) for message in around),
+        unread_chars=max(0, len(request) - len(seen)),
+        turns=sum(message.role not in ("system", "developer") for message in around),
+        **counts,
+    )
+
+
+def _last_asked(turns: Sequence[tuple[bool, str]]) -> int | None:
+    """Return the place of the user's last turn that says more than "go on" or "thanks"; None without any."""
+    asked = [place for place, (is_user, _) in enumerate(turns) if is_user]
+    for place in reversed(asked):
+        text = turns[place][1]
+        if not goes_on(text) and not is_courtesy(text):
+            return place
+    return None
 
 
 def _head(text: str, chars: int) -> str:
@@ -137,12 +163,9 @@ def _read_messages(found: Sequence[Any], *, tools: int = 0, has_schema: bool = F
     asked = _last_request(messages)
     around = [message for place, message in enumerate(messages) if place not in asked]
     request = "\n".join(messages[place].text for place in asked)
-    return Reading(
-        request=_plain(request),
-        context=_context(around),
-        request_chars=len(request),
-        context_chars=sum(len(message.text) for message in around),
-        turns=sum(message.role not in ("system", "developer") for message in around),
+    return _reading(
+        request,
+        around,
         tools=tools,
         attachments=sum(message.attachments for message in messages),
         has_schema=has_schema,

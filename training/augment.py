@@ -15,7 +15,11 @@ from classifier.reading import Prompt, read
 from training.dataset import Row
 from training.robustness import change_request, paraphrases, perturb
 
-_NOISE = ("typos", "case", "whitespace", "punctuation", "translation", "options", "synonyms")
+# Those that a reading cannot undo come more often.
+_NOISE = (
+    "typos", "typos", "case", "whitespace", "punctuation", "punctuation", "translation", "options",
+    "synonyms",
+)  # fmt: skip
 # Noise is commoner than talk, as it is in life.
 _NOISE_SHARE = 0.5
 

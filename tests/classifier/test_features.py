@@ -37,7 +37,7 @@ def test_texts_that_break_careless_code_are_counted_all_the_same(text):
 
 def test_the_names_change_only_together_with_the_schema_version():
     digest = hashlib.sha256("\n".join(FEATURE_NAMES).encode()).hexdigest()[:12]
-    assert (FEATURE_SCHEMA_VERSION, len(FEATURE_NAMES), digest) == (4, 147, "96e2c77989e5")
+    assert (FEATURE_SCHEMA_VERSION, len(FEATURE_NAMES), digest) == (5, 147, "96e2c77989e5")
     assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES)
 
 
@@ -87,7 +87,7 @@ def test_the_first_word_counts_most():
 
 
 def test_a_last_paragraph_leads_like_a_first_one():
-    document = "The meeting is on Tuesday. " * 50
+    document = " ".join(f"Meeting {number} is on Tuesday." for number in range(50))
     at_the_end, at_the_start = surface(f"{document}\n\nProve it."), surface(f"Prove it.\n\n{document}")
     assert at_the_end["lead_prove"] == at_the_start["lead_prove"] == 1.0
     assert at_the_end["rate_prove"] == at_the_start["rate_prove"] > 0.0

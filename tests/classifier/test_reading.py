@@ -92,7 +92,7 @@ def test_parts_of_text_are_joined_and_the_rest_is_counted():
         {"type": "text", "text": "this?"},
     ]
     found = read([user([*parts, {"type": "from_the_future"}])])
-    assert (found.request, found.attachments) == ("What is\nthis?", 2)
+    assert (found.request, found.attachments) == ("What is this?", 2)
 
 
 def test_tools_and_a_schema_are_counted():
