@@ -5,20 +5,38 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+
+from training.registration import RegistrationFailed
 
 
 class FetchFailed(RuntimeError):
     """The log could not be exported; the message is what the command said."""
 
 
+@contextmanager
+def fetched_for(work: Path, settings: Path | None, since: str | None) -> Iterator[tuple[Path, ...]]:
+    """Yield the exported log, and delete it afterwards: it is kept for a run that can go on, and no other."""
+    file = fetched(work, settings, since)
+    try:
+        yield (file,)
+    except RegistrationFailed:
+        raise
+    except Exception:
+        file.unlink(missing_ok=True)
+        raise
+    file.unlink(missing_ok=True)
+
+
 def fetched(work: Path, settings: Path | None, since: str | None) -> Path:
     """Export the log that the service's settings name into the work folder, and return the file.
 
-    An export that an interrupted run has left is taken as it is, so that this run goes on with the same data;
-    whoever is done with it deletes it. It may hold prompts: nobody else may read it.
+    An export that an interrupted run has left is taken as it is, so that this run goes on with the same data.
+    It may hold prompts: nobody else may read it.
     """
     asked = [*(["--since", since] if since else []), *(["--config", str(settings)] if settings else [])]
     name = hashlib.sha256("\0".join([str(Path.cwd()), *asked]).encode()).hexdigest()[:16]

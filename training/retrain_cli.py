@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,32 +100,53 @@ def _round(
     given: dict[str, Any],
 ) -> None:
     try:
-        from classifier.artifact import ArtifactError, bundled_models  # noqa: PLC0415  # --help needs none of it
-        from training.fetch import FetchFailed, fetched  # noqa: PLC0415
+        from classifier.artifact import bundled_models  # noqa: PLC0415  # --help needs none of it
+        from training.fetch import fetched_for  # noqa: PLC0415
         from training.merge import RetrainRefused  # noqa: PLC0415
-        from training.registration import RegistrationFailed  # noqa: PLC0415
         from training.retrain import retrain as run  # noqa: PLC0415
         from training.retrain_config import load_retrain_config  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"{error}. Training needs more: pip install 'weighbridge[training]'."
         ) from error
-    fetches = not exports
+    work = given["work"] or Path("build/retrain")
+    wanted = {**given, "models": given["models"] or bundled_models(), "work": work}
     try:
-        work = given["work"] or Path("build/retrain")
-        data = (fetched(work, service, since),) if fetches else exports
-        wanted = {**given, "models": given["models"] or bundled_models(), "work": work}
-        made = run(load_retrain_config(file, exports=data, **wanted))
+        with nullcontext(exports) if exports else fetched_for(work, service, since) as data:
+            made = run(load_retrain_config(file, exports=data, **wanted))
     except RetrainRefused as error:
-        if fetches:
-            data[0].unlink(missing_ok=True)
         raise _Ended(REFUSED, f"refused: {error}") from error
-    except (ArtifactError, FetchFailed, RegistrationFailed, ValueError, RuntimeError, OSError) as error:
+    except _foreseen() as error:
         raise click.ClickException(str(error)) from error
-    else:
-        if fetches:
-            data[0].unlink(missing_ok=True)
-        _show(made)
+    _show(made)
+
+
+def _foreseen() -> tuple[type[Exception], ...]:
+    """Return the errors that say what is wrong and the way out; any other is a fault, and shows where."""
+    from classifier.artifact import ArtifactError  # noqa: PLC0415  # --help needs none of it
+    from training.benchmarks import HeldOutError  # noqa: PLC0415
+    from training.config import ConfigError  # noqa: PLC0415
+    from training.dataset import CorpusError  # noqa: PLC0415
+    from training.decision_log import ExportError  # noqa: PLC0415
+    from training.export import ExportRefused  # noqa: PLC0415
+    from training.fetch import FetchFailed  # noqa: PLC0415
+    from training.fit import FitError  # noqa: PLC0415
+    from training.registration import RegistrationFailed  # noqa: PLC0415
+    from training.sources import SourceError  # noqa: PLC0415
+
+    return (
+        ArtifactError,
+        ConfigError,
+        CorpusError,
+        ExportError,
+        ExportRefused,
+        FetchFailed,
+        FitError,
+        HeldOutError,
+        OSError,
+        RegistrationFailed,
+        SourceError,
+    )
 
 
 def _show(made: Retrained) -> None:
