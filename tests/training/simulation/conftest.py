@@ -66,7 +66,7 @@ def plan(config, small_corpus) -> Plan:
         new_tasks=("sums",),
         fresh=0.2,
         base=0.3,
-        feedback=0.8,
+        feedback=0.95,
         callers=6,
         models=MODELS,
         training=replace(config, corpus=small_corpus, trees=0, dresses=0, folds=2, regularisation=(4.0,)),
