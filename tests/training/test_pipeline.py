@@ -5,12 +5,14 @@ import shutil
 import sqlite3
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from classifier.artifact import MANIFEST, bundled_models, sha256
 from classifier.tier_classifier import TierClassifier
 from classifier.verdict_file import read_verdict
+from training.champion import OnVectors, encoder_of
 from training.cli import train as command
 from training.dataset import load_corpus
 from training.difference import difference
@@ -143,9 +145,15 @@ def test_without_a_champion_the_candidate_is_judged_alone(trained, config, tmp_p
     assert any(check.name == "accuracy above prompt length alone" for check in verdict.checks)
 
 
-def test_the_transformer_goes_the_same_way_end_to_end(elsewhere):
+def test_the_transformer_goes_the_same_way_end_to_end(elsewhere, tmp_path):
     found = train(replace(elsewhere, encoder="transformer"))
     artifact = TierClassifier.load(found.folder)
+    # retraining cuts its encoder out, and asks its heads of logged vectors
+    assert encoder_of(artifact, found.folder, tmp_path / "encoder").facts["kind"] == "transformer"
+    shown = artifact.predict_one("Prove the theorem.")
+    vectors = np.concatenate([shown.embedding, shown.features])[None]
+    told = OnVectors(found.folder, "transformer").sufficiency(vectors, len(shown.embedding))[0]
+    assert tuple(told) == pytest.approx(shown.sufficiency, abs=1e-6)
     assert artifact.manifest.encoder_kind == "transformer"
     one, other = artifact.predict(["Prove the theorem.", "hi"])
     assert one.sufficiency != other.sufficiency
