@@ -112,7 +112,7 @@ def data_lines(found: Mapping[str, Any]) -> list[str]:
 
 def _beside(found: Mapping[str, Any]) -> str:
     """Return a line per figure: candidate, champion, and their difference with its interval."""
-    lines = ["held out                              rows  candidate  champion  difference (95 %)"]
+    lines = ["held out                                rows  candidate  champion  difference (95 %)"]
     for where in ("judging_corpus", "judging_feedback"):
         part = found.get(where)
         if part is None:
@@ -128,10 +128,10 @@ def _beside(found: Mapping[str, Any]) -> str:
 
 def _line(name: str, one: Mapping[str, Any] | None) -> str:
     if one is None:
-        return f"{name:<36}  too few rows to tell"
+        return f"{name:<38}  too few rows to tell"
     gap = one["difference"]
     return (
-        f"{name:<36}{one['rows']:>6,}  {one['candidate']:>9.3f}  {one['champion']:>8.3f}  "
+        f"{name:<38}{one['rows']:>6,}  {one['candidate']:>9.3f}  {one['champion']:>8.3f}  "
         f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]"
     )
 
