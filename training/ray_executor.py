@@ -37,8 +37,8 @@ class RayExecutor:
         try:
             self._start(address, workers)
         except Exception as error:
-            # a start that takes too long is a bare Exception
-            reason = str(error).strip().partition("\n")[0]
+            # a start that takes too long is a bare Exception; what a cluster refuses stands in the last line
+            reason = str(error.__cause__ or error).strip().rpartition("\n")[2][:300]
             raise ExecutorError(
                 f"No Ray {'at ' + address if address else 'could be started here'} ({reason}). "
                 "Name another with --ray-address, or train without it: --executor local."
