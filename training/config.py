@@ -80,7 +80,7 @@ class TrainingConfig:
     in the report and train nothing.
     """
 
-    version: str = "2026.11.4"
+    version: str = "2026.11.5"
     corpus: Path = Path(__file__).parent / "corpus"
     output: Path = Path("build/models")
     cache: Path = Path("build/encoders")
