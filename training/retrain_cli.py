@@ -128,6 +128,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from training.config import ConfigError  # noqa: PLC0415
     from training.dataset import CorpusError  # noqa: PLC0415
     from training.decision_log import ExportError  # noqa: PLC0415
+    from training.executor import ExecutorError  # noqa: PLC0415
     from training.export import ExportRefused  # noqa: PLC0415
     from training.fetch import FetchFailed  # noqa: PLC0415
     from training.fit import FitError  # noqa: PLC0415
@@ -138,6 +139,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
         ArtifactError,
         ConfigError,
         CorpusError,
+        ExecutorError,
         ExportError,
         ExportRefused,
         FetchFailed,

@@ -333,6 +333,7 @@ def test_the_command_fetches_the_services_own_log_and_says_with_its_code_that_it
         (["--export", "x.jsonl"], "no such file"),
         (["--export", "."], "holds no .parquet"),
         (["--export", "x.jsonl", "--version", CHAMPION], "no such file"),
+        (["--export", "x.jsonl", "--executor", "ray", "--ray-address", "127.0.0.1:9"], "--executor local"),
         (["--export", "x.jsonl", "--corpus", "nowhere", "--seed", "1"], "no such file"),
     ],
 )
