@@ -5,108 +5,30 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from classifier.artifact import bundled_models, load_manifest, sha256
-from classifier.features import FEATURE_NAMES, FEATURE_SCHEMA_VERSION
+from classifier.artifact import load_manifest
+from classifier.features import FEATURE_NAMES
 from classifier.tier_classifier import TierClassifier
 from classifier.verdict_file import read_verdict
 from serving.state.sqlite import SQLiteLog
 from tests.artifacts import CHAMPION, write_models
 from tests.benchmarks.prose import Prose
-from tests.logs import graded, template, write_export
+from tests.logs import graded, write_export
 from tests.serving.state.records import decision
+from tests.training.retraining import TIERS, config_in, contents
 from training import retrain as journey
-from training.champion import encoder_of, load_champion
-from training.config import TrainingConfig
 from training.decision_log import ExportError
-from training.executor import LocalExecutor
 from training.export import ExportRefused
-from training.merge import RetrainRefused, merge
-from training.pipeline import load_material
+from training.merge import RetrainRefused
 from training.registration import RegistrationFailed
 from training.retrain import retrain
 from training.retrain_cli import REFUSED
 from training.retrain_cli import retrain as command
-from training.retrain_config import RetrainConfig
-from training.retrain_report import data_lines
-
-TIERS = ("economy", "standard", "premium")
-ROWS = 260
-
-
-@pytest.fixture(scope="module")
-def row(tmp_path_factory):
-    return template(tmp_path_factory.mktemp("template"))
-
-
-@pytest.fixture(scope="module")
-def log(row):
-    """A world in which longer prompts need dearer tiers; every second row keeps vectors and no text."""
-    prose, draw = Prose(), np.random.default_rng(7)
-    shipped = TierClassifier.load(bundled_models() / CHAMPION)
-    found = []
-    for number in range(ROWS):
-        words = int(draw.integers(4, 40))
-        tier = int(draw.integers(0, 3))
-        good = (tier >= words // 14) != (draw.random() < 0.05)
-        prompt = prose.prompt(words)
-        said = {"caller": f"team-{number % 6}", "propensity": 1 / 3}
-        if number % 2:
-            found.append(graded(row, number, prompt, TIERS[tier], good, **said))
-        else:
-            vectors = vectors_of(shipped.predict_one(prompt), shipped.manifest.encoder_id)
-            found.append(graded(row, number, None, TIERS[tier], good, vectors=vectors, **said))
-    return found
-
-
-def vectors_of(prediction, encoder, **changes):
-    return {
-        "encoder": encoder,
-        "feature_schema": FEATURE_SCHEMA_VERSION,
-        "embedding": prediction.embedding.astype("<f4").tobytes(),
-        "features": prediction.features.astype("<f4").tobytes(),
-        **changes,
-    }
-
-
-@pytest.fixture(scope="module")
-def recipe(corpus_folder):
-    return TrainingConfig(
-        corpus=corpus_folder, folds=3, trees=4, tree_bins=16, dresses=0, resamples=40, mlflow="none"
-    )
-
-
-def config_in(folder, recipe, *exports):
-    models = folder / "models"
-    if not models.exists():
-        write_models(models)
-    return RetrainConfig(exports, models, work=folder / "work", training=recipe)
-
-
-def contents(folder):
-    return {
-        str(file.relative_to(folder)): sha256(file) for file in sorted(folder.rglob("*")) if file.is_file()
-    }
-
-
-@pytest.fixture(scope="module")
-def made(log, row, recipe, tmp_path_factory):
-    """One whole retraining, with rows of another encoder and of another version of the features among it."""
-    folder = tmp_path_factory.mktemp("made")
-    vectors = log[0]["vectors"]
-    others = [
-        graded(row, 9_001, None, "economy", True, vectors=vectors | {"encoder": "static-other"}),
-        graded(row, 9_002, None, "economy", True, vectors=vectors | {"feature_schema": 1}),
-    ]
-    config = config_in(folder, recipe, write_export(folder / "log.parquet", [*log, *others]))
-    before = contents(config.models)
-    return config, before, retrain(config)
 
 
 def test_the_candidate_lies_beside_the_champion_and_nothing_else_has_changed(made):
@@ -132,9 +54,8 @@ def test_the_candidate_answers_with_the_champions_encoder_and_scale(made):
 
 
 def test_every_check_of_the_gate_is_in_the_verdict_with_its_figures(made):
-    config, _, found = made
-    verdict = read_verdict(config.models, found.folder.name)
-    assert verdict == found.verdict and verdict.champion == CHAMPION
+    verdict = made[2].verdict
+    assert verdict.champion == CHAMPION
     names = {check.name for check in verdict.checks}
     parts = ("under-routing", "area recovered, is economy enough", "area recovered, is standard enough")
     assert {f"{part}, {where}" for part in parts for where in ("corpus", "feedback")} <= names
@@ -204,6 +125,7 @@ def test_a_killed_run_goes_on_and_a_registry_that_is_down_leaves_nothing_half_do
     monkeypatch.setattr(journey, "fit_whole", killed)
     again = retrain(config)
     assert contents(again.folder) == contents(found.folder)
+    assert read_verdict(config.models, again.folder.name) == again.verdict
     assert again.is_new and not list(config.work.iterdir())
 
 
@@ -226,25 +148,6 @@ def test_answers_that_all_say_the_same_are_refused(row, recipe, tmp_path):
     prose = Prose()
     rows = [graded(row, number, prose.prompt(9), "economy", False) for number in range(80)]
     assert "One class only: every graded answer says not good enough" in refusal(tmp_path, recipe, rows)
-
-
-def test_a_poisoned_batch_of_one_caller_weighs_no_more_than_its_share_and_is_told(log, row, recipe, tmp_path):
-    prose = Prose(seed=8)
-    bad = {"caller": "mallory", "propensity": 1.0}
-    poison = [
-        graded(row, 10_000 + one, prose.prompt(8) + f" {one}", "economy", False, **bad)
-        for one in range(5_000)
-    ]
-    config = config_in(tmp_path, recipe, write_export(tmp_path / "log.jsonl", [*log, *poison]))
-    champion = load_champion(config.models)
-    encoder = encoder_of(champion.classifier, champion.folder, tmp_path / "encoder")
-    here, bar = LocalExecutor(1), SimpleNamespace(update=str, set_description=str)
-    material = load_material(recipe, here, bar, encoder)
-    merged = merge(config.exports, material, champion.manifest.encoder_id, TIERS, config, here)
-    told = merged.report["feedback"]["keys"][0]
-    assert (told["key"], told["rows"], told["capped"]) == ("mallory", 5_000, True)
-    assert told["kept"] < told["weight"] / 4 and told["share"] == pytest.approx(0.2, abs=1e-3)
-    assert any("capped: mallory, 5,000 rows" in line for line in data_lines(merged.report))
 
 
 def test_prompts_beyond_the_encoders_vocabulary_are_refused(row, recipe, tmp_path):
