@@ -1,17 +1,31 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from classifier import features as counting
 from classifier.features import FEATURE_NAMES, FEATURE_SCHEMA_VERSION, features
 from classifier.lexicon import SHAPES, TASKS, UNSPACED
 from classifier.reading import Reading, read
 
 any_text = st.text(st.characters(exclude_categories=()))
+# What quick ways may stumble over: marks, blanks of every kind, letters that change with their case.
+marked_text = st.lists(
+    st.sampled_from(
+        [*"-*#|>)(=:;&<`~^$²π“–，؟ \n\t\r\x0b\x1c\x85\xa0\u2028", "    ", "12", "1.", "Aa", "ΣΟΣ", "İ"]
+    )
+    | st.sampled_from([mark for marks in counting._CODE_MARKS.values() for mark in marks]),
+    max_size=60,
+).map("".join)
+
+# The definitions of what is counted, as plain as they come.
+_A_WORD = re.compile(r"[^\s!-,./:-@\[-^`{-~“”„«»‘’¿¡…–—−、。，！？：；（）「」؟،]+")
+_A_LINE = re.compile(counting._LINE.pattern.replace(r"\n", "^", 1), re.MULTILINE)
 
 
 def surface(prompt):
@@ -33,6 +47,22 @@ def test_any_unicode_gives_finite_numbers_of_one_shape(request, context):
 def test_texts_that_break_careless_code_are_counted_all_the_same(text):
     assert np.isfinite(features(read(text))).all()
     assert np.isfinite(features(Reading(request=text, context=text))).all()
+
+
+@given(any_text | marked_text)
+def test_the_quick_ways_count_what_plain_regexes_find(text):
+    assert counting._words(text) == _A_WORD.findall(text.lower())
+    assert counting._numbers(text) == len(re.findall("[0-9]+", text))
+    found = [line.lastindex for line in _A_LINE.finditer(text)]
+    assert counting._lines(text) == [np.log1p(found.count(kind + 1)) for kind in range(8)]
+
+
+@given(marked_text)
+def test_every_mark_is_counted_wherever_it_stands(text):
+    for marks in (counting._CODE_MARKS, counting._MATHS_MARKS):
+        flat = [mark for with_it in marks.values() for mark in with_it]
+        assert counting._marks(text, marks) == sum(map(text.count, flat))
+    assert all(char in mark for char, with_it in counting._CODE_MARKS.items() for mark in with_it)
 
 
 def test_the_names_change_only_together_with_the_schema_version():
