@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from classifier.reading import Reading
-from classifier.word_ids import WordIds
+from classifier.word_ids import Ids, WordIds
 
 # In a conversation the context speaks as loudly as this many words: it decides what "yes, go on" is about,
 # and says little beside a request that stands on its own.
@@ -31,6 +31,8 @@ MIDDLE_TOKENS = 20
 
 # The transformer's window; what is cut is the middle of the request and the older part of the context.
 MAX_TRANSFORMER_TOKENS = 256
+
+_NO_IDS: Ids = np.empty(0, dtype=np.int64)
 
 Feed = dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]
 
@@ -62,21 +64,24 @@ class StaticEncoder:
         found = iter(self._ids.of(texts))
         return [
             self._feed(
-                next(found) if reading.request else [],
-                next(found) if reading.context else [],
+                next(found) if reading.request else _NO_IDS,
+                next(found) if reading.context else _NO_IDS,
             )
             for reading in readings
         ]
 
-    def _feed(self, request: list[int], context: list[int]) -> Feed:
-        ids = request + context or [self._unknown]
-        weights = np.ones(len(ids), dtype=np.float32)
+    def _feed(self, request: Ids, context: Ids) -> Feed:
+        ids = np.concatenate((request, context)) if len(context) else request
+        if not len(ids):
+            ids = np.array([self._unknown], dtype=np.int64)
+        weights = np.empty(len(ids), dtype=np.float32)
+        weights.fill(1.0)
         middle = len(request) - 2 * EDGE_TOKENS
         if middle > MIDDLE_TOKENS:
             weights[EDGE_TOKENS : EDGE_TOKENS + middle] = MIDDLE_TOKENS / middle
-        if context:
+        if len(context):
             weights[len(request) :] = min(_CONTEXT_WEIGHT, CONTEXT_TOKENS / len(context))
-        return {"token_ids": np.array(ids, dtype=np.int64), "token_weights": weights}
+        return {"token_ids": ids, "token_weights": weights}
 
 
 class TransformerEncoder:
@@ -95,7 +100,8 @@ class TransformerEncoder:
         """Return the end of the context and then the request, within the window."""
         contexts = self._ids.of([reading.context for reading in readings])
         requests = self._ids.of([reading.request for reading in readings])
-        return [self._feed(*pair) for pair in zip(requests, contexts, strict=True)]
+        pairs = zip(requests, contexts, strict=True)
+        return [self._feed(request.tolist(), context.tolist()) for request, context in pairs]
 
     def _feed(self, request: list[int], context: list[int]) -> Feed:
         room = MAX_TRANSFORMER_TOKENS - len(self._first) - len(self._last)

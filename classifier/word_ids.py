@@ -1,27 +1,35 @@
 """Texts as token ids: words are looked up, so that the tokenizer is asked for each of them once.
 
 BERT's tokenizers split at white space and at every ASCII mark before they look at a word, so that the ids of
-a word do not depend on what stands around it. The ids are those of the tokenizer itself, for any text.
+what stands between two blanks, or between two marks, do not depend on what stands around it. The ids are
+those of the tokenizer itself, for any text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import chain
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-# Words that are remembered at most, 17 MB of them; beyond that all are forgotten.
-_MOST_WORDS = 50_000
+# Words and pieces of them that are remembered at most, 13 MB of them; beyond that all are forgotten.
+_MOST_WORDS = 100_000
 _LONGEST_WORD_CHARS = 40
 
-_WORD = re.compile("[0-9A-Za-z\x80-\U0010ffff]+|[!-/:-@\\[-`{-~]")
+# What a word between two blanks is made of.
+_PIECE = re.compile("[0-9A-Za-z\x80-\U0010ffff]+|[!-/:-@\\[-`{-~]")
 # The tokenizer drops control characters, which joins what stands beside them.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85]")
+_ASCII_CONTROL = bytes(byte for byte in range(128) if _CONTROL.match(chr(byte)))
+
+Ids: TypeAlias = npt.NDArray[np.int64]
 
 
 class WordIds:
@@ -38,43 +46,55 @@ class WordIds:
         self._between_id, self._between = next(((id_, f" {t.content} ") for id_, t in added.items()), (0, ""))
         # most words are one token, which needs no asking
         self._vocabulary = tokenizer.get_vocab(with_added_tokens=False) if self._splits_at_words else {}
-        self._known: dict[str, list[int]] = {}
+        # each word's ids as they lie in an array: one object to look at, and a text's ids are one copy
+        self._known: dict[str, bytes] = {}
 
-    def of(self, texts: Sequence[str]) -> list[list[int]]:
+    def of(self, texts: Sequence[str]) -> list[Ids]:
         """Return the ids of each text."""
-        return [self._by_words(text) if self._is_plain(text) else self._encoded(text) for text in texts]
+        return [np.frombuffer(self._ids(text), dtype=np.int64) for text in texts]
+
+    def _ids(self, text: str) -> bytes:
+        return self._by_words(text) if self._is_plain(text) else _packed(self._encoded(text))
 
     def _is_plain(self, text: str) -> bool:
         return (
             self._splits_at_words
-            and not _CONTROL.search(text)
+            and not _has_control(text)
             and not ("[" in text and any(token in text for token in self._special))
         )
 
-    def _by_words(self, text: str) -> list[int]:
-        words, known = _WORD.findall(text), self._known
+    def _by_words(self, text: str) -> bytes:
+        words, known = text.split(), self._known
         try:
-            return list(chain.from_iterable(map(known.__getitem__, words)))
+            return b"".join(map(known.__getitem__, words))
         except KeyError:
-            learned = self._learned([word for word in set(words) if word not in known])
-        return list(chain.from_iterable(learned[word] if word in learned else known[word] for word in words))
+            learned = self._learned([word for word in set(words) if word not in known], known)
+        return b"".join([learned[word] if word in learned else known[word] for word in words])
 
-    def _learned(self, strange: list[str]) -> dict[str, list[int]]:
-        """Return the ids of words that are not known, and remember those that may come again."""
-        learned: dict[str, list[int]] = {}
-        asked: list[str] = []
-        for word in strange:
-            one = self._vocabulary.get(word.lower()) if word.isascii() else None
-            if one is None:
-                asked.append(word)
-            else:
-                learned[word] = [one]
-        if asked:
-            learned.update(zip(asked, self._apart(asked), strict=True))
+    def _learned(self, strange: list[str], known: dict[str, bytes]) -> dict[str, bytes]:
+        """Return the ids of words that are not known, and of their pieces; remember what may come again."""
+        pieces = {word: _PIECE.findall(word) for word in strange}
+        learned = self._looked_up({one for found in pieces.values() for one in found if one not in known})
+        for word, found in pieces.items():
+            learned[word] = b"".join([learned[one] if one in learned else known[one] for one in found])
         if len(self._known) + len(learned) > _MOST_WORDS:
             self._known = {}
         self._known |= {word: ids for word, ids in learned.items() if len(word) <= _LONGEST_WORD_CHARS}
         return learned
+
+    def _looked_up(self, pieces: Iterable[str]) -> dict[str, bytes]:
+        """Return the ids of pieces from the vocabulary, of the others from the tokenizer."""
+        found: dict[str, bytes] = {}
+        asked: list[str] = []
+        for piece in pieces:
+            one = self._vocabulary.get(piece.lower()) if piece.isascii() else None
+            if one is None:
+                asked.append(piece)
+            else:
+                found[piece] = _packed([one])
+        if asked:
+            found.update(zip(asked, map(_packed, self._apart(asked)), strict=True))
+        return found
 
     def _apart(self, words: list[str]) -> list[list[int]]:
         """Return the ids of each word, asked for as one text: many short ones cost many times as much."""
@@ -89,6 +109,17 @@ class WordIds:
     def _encoded(self, text: str) -> list[int]:
         found: list[int] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)[0].ids
         return found
+
+
+def _packed(ids: list[int]) -> bytes:
+    return array("q", ids).tobytes()
+
+
+def _has_control(text: str) -> bool:
+    if not text.isascii():
+        return _CONTROL.search(text) is not None
+    # a pass in C, where looking for one of a set of characters is ten of them
+    return len(text.encode().translate(None, _ASCII_CONTROL)) != len(text)
 
 
 def _splits_at_words(tokenizer: Tokenizer) -> bool:
