@@ -10,8 +10,8 @@ import re
 
 # A line that was broken in the middle of a sentence.
 _BROKEN = re.compile(r"\n(?<=[^\W\d_A-Z]\n|[,;]\n)(?=[^\W\d_A-Z])")
-_RUN = re.compile(r"[-=*_~.#+!?]{4}")
-_LONG_RUN = re.compile(r"([-=*_~.#+!?])\1{3,}")
+_MARKS = "-=*_~.#+!?"
+_LONG_RUN = re.compile(rf"([{_MARKS}])\1{{3,}}")
 _LEAST_REPEATED_CHARS = 24
 
 # Words that hold a sentence together, in the languages people write most: without any, it is a heap of words.
@@ -31,6 +31,8 @@ _BARE_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _LEAST_REST_WORDS = 4
 
 _TURN = re.compile(r"^[ \t]*(user|human|q|assistant|ai|bot|a)[ \t]*:[ \t]*", re.IGNORECASE | re.MULTILINE)
+# Beginning with what is rare, it is found without a look at every character.
+_ANSWER = re.compile(r"\n[ \t]*(?:assistant|ai|bot|a)[ \t]*:", re.IGNORECASE)
 _ANSWERS = frozenset(("assistant", "ai", "bot", "a"))
 
 
@@ -42,7 +44,7 @@ def plain_wording(text: str) -> str:
     """
     if "\n" in text:
         text = _BROKEN.sub(" ", text)
-    if _RUN.search(text):
+    if any(4 * mark in text for mark in _MARKS if mark in text):
         text = _LONG_RUN.sub(r"\1\1\1", text)
     return without_heap(_once(text))
 
@@ -105,9 +107,9 @@ def pasted_turns(text: str) -> list[tuple[bool, str]]:
     >>> pasted_turns("User: hi\\nAssistant: Hello!\\nUser: Prove it.")
     [(True, 'hi'), (False, 'Hello!'), (True, 'Prove it.')]
     """
-    found = list(_TURN.finditer(text)) if ":" in text else []
-    if not any(turn.group(1).lower() in _ANSWERS for turn in found):
+    if ":" not in text or _ANSWER.search(f"\n{text}") is None:
         return []
+    found = list(_TURN.finditer(text))
     turns = [(True, text[: found[0].start()].strip())]
     for turn, after in zip(found, [*found[1:], None], strict=True):
         said = text[turn.end() : after.start() if after else len(text)].strip()

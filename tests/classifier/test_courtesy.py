@@ -59,6 +59,11 @@ def test_even_spacing_keeps_every_letter_and_is_done_once(text):
     assert evenly_spaced(found) == found
 
 
+@given(st.text(alphabet=" \nab,é\u3000", max_size=60))
+def test_spaces_go_the_same_whether_or_not_there_are_tabs(text):
+    assert evenly_spaced(f"a\tb.{text}") == "a " + evenly_spaced(f"b.{text}")
+
+
 def test_indentation_stays():
     code = "def f():\n    if x:\n        return  1"
     assert evenly_spaced(code) == "def f():\n    if x:\n        return 1"
