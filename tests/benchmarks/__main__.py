@@ -15,7 +15,7 @@ from tests.benchmarks.figures import Figure, heading
 from tests.benchmarks.plan import ROOT, Plan, Skipped
 
 PARTS = ("classify", "decide", "route", "chat", "start", "memory", "score", "install")
-ON_REQUEST = ("proxy", "retrain")
+ON_REQUEST = ("proxy", "retrain", "swap")
 
 
 def main() -> int:

@@ -47,12 +47,12 @@ def loops() -> list[str]:
 
 
 @contextmanager
-def weighbridge(loop: str = "asyncio", upstream_port: int = 9) -> Iterator[Child]:
-    """Run the service with one deployment per tier, all at the same upstream, and an empty log."""
+def weighbridge(loop: str = "asyncio", upstream_port: int = 9, more: str = "") -> Iterator[Child]:
+    """Run the service with a deployment per tier, all at one upstream, an empty log and more settings."""
     with tempfile.TemporaryDirectory(prefix="weighbridge-bench-") as name:
         folder, port = Path(name), free_port()
         config = folder / "weighbridge.toml"
-        config.write_text(_settings(folder, upstream_port), encoding="utf-8")
+        config.write_text(_settings(folder, upstream_port) + more, encoding="utf-8")
         arguments = (loop, "serve", "--port", str(port), "--config", str(config))
         with server("launch", *arguments, port=port, ready="/readyz", log=folder / "output") as child:
             _check_it_classifies(port)

@@ -26,6 +26,7 @@ class Load:
     per_second: float
     p50_ms: float
     p99_ms: float
+    most_ms: float
     first_p50_ms: float
     first_p99_ms: float
 
@@ -88,4 +89,9 @@ def load(
             f"unanswered, {seen['measured']} measured. The first error: {seen['problem'] or 'none'}"
         )
     times = {name: seen[f"{name}_us"] / 1000.0 for name in ("p50", "p99", "first_p50", "first_p99")}
-    return Load(seen["done"], seen["per_second"], **{f"{name}_ms": value for name, value in times.items()})
+    return Load(
+        seen["done"],
+        seen["per_second"],
+        most_ms=seen["max_us"] / 1000.0,
+        **{f"{name}_ms": value for name, value in times.items()},
+    )

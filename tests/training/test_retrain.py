@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import shutil
+import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from classifier.artifact import load_manifest
+from classifier.artifact import load_manifest, sha256
 from classifier.features import FEATURE_NAMES
 from classifier.tier_classifier import TierClassifier
 from classifier.verdict_file import read_verdict
@@ -19,9 +23,11 @@ from serving.state.sqlite import SQLiteLog
 from tests.artifacts import CHAMPION, write_models
 from tests.benchmarks.prose import Prose
 from tests.logs import graded, write_export
+from tests.registries import client
 from tests.serving.state.records import decision
 from tests.training.retraining import TIERS, config_in, contents
 from training import retrain as journey
+from training import schedule
 from training.decision_log import ExportError
 from training.export import ExportRefused
 from training.merge import RetrainRefused
@@ -108,8 +114,15 @@ def killed(*_):
     raise KeyboardInterrupt
 
 
+class Terminal(io.StringIO):
+    """Where somebody looks on."""
+
+    def isatty(self):
+        return True
+
+
 def test_a_killed_run_goes_on_and_a_registry_that_is_down_leaves_nothing_half_done(
-    made, recipe, tmp_path, monkeypatch
+    made, recipe, tmp_path, monkeypatch, blank_store
 ):
     first, _, found = made
     config = replace(config_in(tmp_path, recipe), exports=first.exports)
@@ -123,10 +136,21 @@ def test_a_killed_run_goes_on_and_a_registry_that_is_down_leaves_nothing_half_do
         retrain(replace(config, mlflow="http://127.0.0.1:9"))
     assert contents(config.models) == before
     monkeypatch.setattr(journey, "fit_whole", killed)
-    again = retrain(config)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    store = f"sqlite:///{shutil.copy(blank_store, tmp_path)}"
+    again = retrain(replace(config, mlflow=store))
     assert contents(again.folder) == contents(found.folder)
     assert read_verdict(config.models, again.folder.name) == again.verdict
     assert again.is_new and not list(config.work.iterdir())
+    assert "registering" in sys.stderr.getvalue() and "7/7" in sys.stderr.getvalue()
+
+    (version,) = client(store).search_model_versions(f"run_id = '{again.run_id}'")
+    assert version.tags["weighbridge.version"] == again.folder.name
+    assert version.tags["verdict"] == ("passed" if again.verdict.passed else "failed")
+    told = client(store).get_run(again.run_id).data
+    assert {sha256(file) for file in first.exports[0].iterdir()} <= set(told.params.values())
+    assert told.params["feedback.key_share"] == "0.2"
+    assert sum(name.startswith("gate/") for name in told.metrics) == len(again.verdict.checks)
 
 
 def refusal(folder, recipe, rows):
@@ -245,6 +269,16 @@ def test_the_command_ends_with_a_sentence_and_not_a_traceback(tmp_path, monkeypa
     result = invoke(tmp_path, *arguments)
     assert result.exit_code in (1, 2)
     assert said in result.output
+
+
+def test_on_a_schedule_a_round_that_came_to_nothing_is_told_and_the_next_one_comes(tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr(schedule, "every", partial(schedule.every, sleep=waited.append, rounds=2))
+    result = invoke(tmp_path, "--export", str(tmp_path / "x.jsonl"), "--every", "1h")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("This round came to nothing; the next one comes. ") == 2
+    assert result.output.count("no such file") == 2
+    assert [round(one / 3_600) for one in waited] == [1]
 
 
 def test_a_folder_of_parquet_is_one_export_and_features_are_joined_to_their_width(log, tmp_path, recipe):

@@ -21,9 +21,9 @@ from training.simulation.world import build_world
 
 @pytest.fixture(scope="module")
 def run(outcomes, plan, tmp_path_factory):
-    """Run the loop beside a service that is never retrained; return the report and the folder."""
+    """Run the loop beside a service that is never retrained, without keeping a text; return all of it."""
     out = tmp_path_factory.mktemp("simulation")
-    plan = replace(plan, arms=("loop", "never"), answers=(120,))
+    plan = replace(plan, arms=("loop", "never"), answers=(120,), prompts="features")
     return simulate(outcomes, plan, out, jobs=2), out, plan
 
 
@@ -62,13 +62,15 @@ def test_the_running_service_takes_over_what_has_passed_the_gate(run, outcomes):
         assert (arm.measured().difficulty != before.difficulty).any()
 
 
-def test_the_feedback_that_was_given_is_in_the_log_of_the_real_service(run):
+def test_the_feedback_that_was_given_is_in_the_log_of_the_real_service_and_no_text_is(run):
     report, out, _ = run
     for arm in ("loop", "never"):
         thumbs = report["arms"][arm]["stages"][0]["live"]["thumbs"]
         with sqlite3.connect(out / arm / "decisions.db") as log:
             assert log.execute("select count(*) from feedback").fetchone() == (sum(thumbs.values()),)
             assert log.execute("select count(*) from outcomes").fetchone() == (120,)
+            kept = log.execute("select count(prompt), count(vectors) from decisions").fetchone()
+            assert kept[0] == 0 and kept[1] > 120
     assert sum(thumbs.values()) > 60
 
 
