@@ -128,10 +128,11 @@ def graded(
                 _take(rows, decision, tiers, config, encoder_id, seen)
                 rows.read += 1
     own = np.array(rows.weights)
-    inverse, clipped = inverse_propensity(np.array(rows.propensities), config.most_weight)
-    weights, keys = capped(
-        own * inverse, np.array(rows.keys), list(rows.names), config.key_share, config.base_weight
-    )
+    who = np.array(rows.keys), list(rows.names), config.key_share, config.base_weight
+    # else one caller's thousands of likely choices would make everybody else's rows weigh more
+    counted, _ = capped(np.ones(len(own)), *who)
+    inverse, clipped = inverse_propensity(np.array(rows.propensities), config.most_weight, counted)
+    weights, keys = capped(own * inverse, *who)
     targets = np.array(rows.targets).reshape(len(rows.weights), len(tiers) - 1)
     conversations, prompts = np.array(rows.conversations), np.array(rows.prompts)
     groups = _groups(conversations, prompts)

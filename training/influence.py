@@ -17,8 +17,12 @@ Numbers = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 
 
-def inverse_propensity(propensities: Numbers, most: float) -> tuple[Numbers, int]:
+def inverse_propensity(
+    propensities: Numbers, most: float, counted: Numbers | None = None
+) -> tuple[Numbers, int]:
     """Return a weight per row, 1 on average and at most `most` before that, and how many were cut.
+
+    `counted` [N] is what each row counts for in that average; all alike where it is None.
 
     >>> inverse_propensity(np.array([0.5, 0.5, 0.01]), 10.0)[0].round(3).tolist()
     [0.429, 0.429, 2.143]
@@ -27,7 +31,7 @@ def inverse_propensity(propensities: Numbers, most: float) -> tuple[Numbers, int
         return propensities, 0
     inverse = 1.0 / propensities
     cut = np.minimum(inverse, most)
-    return cut / cut.mean(), int((inverse > most).sum())
+    return cut / np.average(cut, weights=counted), int((inverse > most).sum())
 
 
 def effective_rows(weights: Numbers) -> float:

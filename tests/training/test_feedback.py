@@ -170,6 +170,16 @@ def test_one_key_with_five_thousand_thumbs_down_weighs_no_more_than_its_share_an
     assert found.report["answers"]["economy"]["not_enough"] == pytest.approx(100.0)
 
 
+def test_one_key_with_thousands_of_likely_choices_hardly_moves_what_the_others_weigh(tmp_path):
+    honest = [line(n, "economy", True, caller=f"team-{n % 8}", propensity=1 / 3) for n in range(400)]
+    batch = [line(1_000 + n, "economy", False, caller="mallory") for n in range(5_000)]
+    found = graded([export(tmp_path, honest + batch)], TIERS, FeedbackConfig(key_share=0.2))
+    weights, bad = found.labels.weights, found.labels.targets[:, 0] == 0
+    # 400 rows of 3 and mallory's of 1, which count for a fifth of all, weigh 1 on average
+    assert weights[~bad] == pytest.approx(3.0 / 2.6)
+    assert weights[bad].sum() == pytest.approx(0.2 * weights.sum())
+
+
 def test_the_base_corpus_counts_against_every_key(tmp_path):
     rows = [line(n, "economy", False, caller="mallory") for n in range(5_000)]
     found = graded([export(tmp_path, rows)], TIERS, FeedbackConfig(key_share=0.2, base_weight=1_600.0))
