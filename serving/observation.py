@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from serving.charges import answer_cost_usd
 from serving.errors import Conflict, InvalidRequest
 from serving.records import Outcome
@@ -36,7 +38,9 @@ def completed(outcome: Outcome, row: Mapping[str, Any], catalog: Catalog, budget
         _is_told(cost_usd, row["caller"], deployment, budgets)
     (attempt,) = outcome.attempts
     counted = replace(attempt, deployment=deployment.name, charged_usd=cost_usd)
-    return replace(outcome, deployment=deployment.name, cost_usd=cost_usd, attempts=(counted,))
+    return msgspec.structs.replace(
+        outcome, deployment=deployment.name, cost_usd=cost_usd, attempts=(counted,)
+    )
 
 
 def observed_before(decision_id: str) -> Conflict:

@@ -6,9 +6,11 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
+
+import msgspec
 
 from serving.errors import InvalidRequest, ModelNotFound
 from serving.records import Feedback, Outcome, Prediction
@@ -37,8 +39,7 @@ AUTO = "auto"
 _SIZES = (("short", 100), ("middling", 1_000))
 
 
-@dataclass(frozen=True, slots=True)
-class Weighing:
+class Weighing(msgspec.Struct, frozen=True):
     """One request to weigh: `prompt` for the classifier, sizes and limits for the decision.
 
     The names in `limits` are as the caller wrote them: of deployments or of models.
@@ -58,14 +59,14 @@ class Weighing:
     model: str
     prompt: Mapping[str, Any]
     input_tokens: int
-    tokens: Mapping[str, TokenCount] = field(default_factory=dict, kw_only=True)
+    tokens: Mapping[str, TokenCount] = msgspec.field(default_factory=dict)
     output_tokens: int | None = None
     limits: Limits = NO_LIMITS
     caller: Caller | None = None
     text: str = ""
     user: str | None = None
     user_tier: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = msgspec.field(default_factory=dict)
     conversation: str = ""
     goes_on: bool = False
     shape: str = "text"
@@ -137,7 +138,7 @@ class Weigher:
 
     def screened(self, weighing: Weighing) -> Weighing:
         """Look for sensitive content already now; unlike all else here it may be done in any thread."""
-        return replace(weighing, found=self._screen.look(weighing.prompt, weighing.text))
+        return msgspec.structs.replace(weighing, found=self._screen.look(weighing.prompt, weighing.text))
 
     def decided(self, weighing: Weighing, decision: Decision) -> None:
         """Take in a decision that was acted on."""
