@@ -11,6 +11,10 @@ import math
 import time
 from types import TracebackType
 
+# Where the timer rings later than this, the loop was kept busy or the process stood still; so long what came
+# meanwhile then has to be taken in.
+_OVERSLEPT_S = 0.02
+
 
 class Deadlines:
     """All waits of one event loop; `within` bounds one of them."""
@@ -21,6 +25,7 @@ class Deadlines:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at_s = math.inf
+        self._overslept = False
 
     def within(self, seconds: float) -> Wait:
         """Return what a wait is to be done in: `with deadlines.within(5): await …` raises TimeoutError."""
@@ -42,9 +47,15 @@ class Deadlines:
         self._timer = loop.call_later(due_s - time.monotonic(), self._ring)
 
     def _ring(self) -> None:
-        self._timer, self._rings_at_s = None, math.inf
         loop = asyncio.get_running_loop()
         now_s = time.monotonic()
+        late_s = now_s - self._rings_at_s
+        self._timer, self._rings_at_s = None, math.inf
+        self._overslept = late_s > _OVERSLEPT_S and not self._overslept
+        if self._overslept:
+            # an answer may have come in time that nobody has looked at yet
+            self._ring_at(now_s + _OVERSLEPT_S, loop)
+            return
         for wait in [wait for wait in self.waits if wait.due_s <= now_s]:
             self.waits.discard(wait)
             wait.give_up()

@@ -231,6 +231,26 @@ def test_a_stream_that_fails_in_the_middle_ends_in_an_error_and_is_tried_nowhere
     assert second.requests == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "last"),
+    [
+        ("/v1/messages", BODY | {"max_tokens": 9}, ["error"]),
+        ("/v1/responses", {"model": "auto", "input": "Hello?"}, ["error", "response.failed"]),
+    ],
+)
+def test_silence_in_the_middle_ends_the_streams_of_the_other_apis_too(tmp_path, path, body, last):
+    silent = streaming(sse(*HELLO_CHUNKS[:2]), then="stall")
+    with house(tmp_path, [silent], [streaming()], dispatch={"idle_timeout_ms": 200}) as (client, (_, second)):
+        answer = client.post(path, json=body | {"stream": True})
+        told = only_outcome(client)
+    events = [event.split(b"\n") for event in answer.content.strip().split(b"\n\n")]
+    types = [json.loads(lines[-1].removeprefix(b"data: "))["type"] for lines in events]
+    assert types[-len(last) :] == last
+    assert types.count("error") == 1
+    assert (told["status"], told["error"], len(told["attempts"])) == ("error", "timeout", 1)
+    assert second.requests == []
+
+
 def test_an_sdk_raises_what_broke_a_stream(tmp_path):
     with (
         FakeProvider(streaming(sse(HELLO_CHUNKS[0]), then="disconnect")) as provider,
@@ -283,3 +303,24 @@ def test_a_deployment_that_keeps_failing_is_left_alone_until_it_recovers(tmp_pat
         assert len(first.requests) == 2
         time.sleep(0.35)
         assert chat(client).headers["x-weighbridge-deployment"] == "first"
+
+
+def test_a_new_provider_that_speaks_openai_is_a_row_of_the_catalog_and_nothing_else(tmp_path):
+    with FakeProvider(Reply(), streaming(), Reply()) as provider:
+        row = {
+            "name": "newcomer-9b", "adapter": "openai_compatible", "tier": "standard",
+            "base_url": provider.base_url, "api_key_env": "NEWCOMER_API_KEY",
+            "usd_per_million_input": 1.0, "usd_per_million_output": 2.0,
+            "context_window_tokens": 10_000, "max_output_tokens": 1_000,
+        }  # fmt: skip
+        settings = {"catalog": {"include_defaults": False}, "deployments": [row]}
+        with in_process(tmp_path, {"NEWCOMER_API_KEY": KEY}, **settings) as client:
+            answers = [chat(client), chat(client, stream=True), chat(client, model="newcomer-9b")]
+            listed = [one["id"] for one in client.get("/v1/models").json()["data"]]
+            costs = [one["outcome"]["cost_usd"] for one in logged(client).values()]
+    assert [answer.headers["x-weighbridge-deployment"] for answer in answers] == ["newcomer-9b"] * 3
+    assert answers[1].content == sse(*HELLO_CHUNKS, b"[DONE]")
+    assert "newcomer-9b" in listed
+    assert all(cost > 0 for cost in costs)
+    assert {sent["headers"]["authorization"] for sent in provider.requests} == {f"Bearer {KEY}"}
+    assert {sent["body"]["model"] for sent in provider.requests} == {"newcomer-9b"}

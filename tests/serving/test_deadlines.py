@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import time
 
 import pytest
 
@@ -91,3 +93,40 @@ def test_the_last_of_many_waits_is_not_forgotten_when_the_timer_rings_for_others
         return loop.time() - began_s
 
     assert asyncio.run(run()) >= 0.05
+
+
+def test_what_came_in_time_is_taken_in_though_the_loop_was_kept_busy_beyond_the_deadline():
+    async def run():
+        deadlines = Deadlines()
+        ours, theirs = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=ours)
+
+        async def answer():
+            with deadlines.within(0.05):
+                return await reader.read(1)
+
+        waiting = asyncio.create_task(answer())
+        await asyncio.sleep(0)
+        theirs.send(b"x")
+        time.sleep(0.1)
+        found = await waiting
+        writer.close()
+        theirs.close()
+        return found
+
+    assert asyncio.run(run()) == b"x"
+
+
+def test_a_loop_that_is_always_late_keeps_nobody_waiting_for_ever():
+    async def run():
+        async def busy():
+            while True:
+                time.sleep(0.03)
+                await asyncio.sleep(0)
+
+        hog = asyncio.create_task(busy())
+        with pytest.raises(TimeoutError):
+            await waited(Deadlines(), 0.01)
+        hog.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), 10))

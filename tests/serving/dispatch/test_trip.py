@@ -9,6 +9,7 @@ import pytest
 
 from serving.dispatch.completion import Call, Whole
 from serving.dispatch.dispatcher import DispatchCancelled, Dispatcher, DispatchFailed, Patience
+from serving.dispatch.trip import Trip
 from serving.records import Usage
 from serving.routing.catalog import Deployment
 from tests.fakes import ScriptedAdapter, ScriptedStream, down
@@ -103,6 +104,31 @@ def test_the_wait_that_a_provider_asks_for_is_kept():
     started = time.perf_counter()
     asyncio.run(ask(adapter, "a"))
     assert time.perf_counter() - started >= 0.05
+
+
+def waits_s(failures, retry_after_s=None):
+    """Return the wait before the only deployment is asked again after it has failed so many times."""
+    trip = Trip(rows("a"), Call({}, False), Patience(max_attempts=9, retry_wait_ms=100), None)
+    for _ in range(failures):
+        hop = trip.next()
+        trip.failed(hop.deployment, trip.begun_s, down("rate_limit", retry_after_s=retry_after_s))
+    return trip.next().wait_s
+
+
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_the_wait_doubles_and_is_drawn_anew_for_each_between_half_of_it_and_all(failures):
+    drawn = [waits_s(failures) for _ in range(200)]
+    longest_s = 0.1 * 2 ** (failures - 1)
+    assert min(drawn) >= 0.5 * longest_s
+    assert max(drawn) <= longest_s
+    # two hundred callers who failed together are spread over the whole of it
+    assert min(drawn) < 0.6 * longest_s
+    assert max(drawn) > 0.9 * longest_s
+
+
+def test_nobody_is_asked_again_sooner_than_they_said():
+    drawn = [waits_s(2, retry_after_s=0.15) for _ in range(50)]
+    assert all(0.15 <= wait_s <= 0.2 for wait_s in drawn)
 
 
 def test_the_one_with_the_shortest_wait_is_asked_again():
