@@ -140,7 +140,7 @@ def config_of(found: Mapping[str, Any], **overrides: Any) -> TrainingConfig:
 def read_settings(file: Path) -> dict[str, Any]:
     """Return what a TOML file holds; raise ConfigError where it cannot be read."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"Cannot read {file}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -40,6 +40,7 @@ from training.labeling import Labels
 
 Numbers = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 # What no tier was predicted for: the service's own questions, and vectors of a text.
 _NOT_ROUTED = frozenset({"judge", "/v1/embeddings"})
@@ -51,8 +52,8 @@ class FeedbackConfig:
 
     A score of `good_from` or more is a good answer, of `bad_to` or less a bad one, between them neither.
     `comparison_weight` is what a comparison counts for beside a grade. Inverse propensities are cut at
-    `most_weight`. `key_share` (0–1) is the part of all weight, `base_weight` (that of the base corpus)
-    included, that the rows of one key may come to.
+    `most_weight`. `key_share` (0–1) is the part of all weight, that of the base corpus included, that the
+    rows of one key may come to.
     """
 
     good_from: float = 0.6
@@ -60,16 +61,17 @@ class FeedbackConfig:
     comparison_weight: float = 0.5
     most_weight: float = 10.0
     key_share: float = 0.2
-    base_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Graded:
     """The graded decisions of some exports, in their order.
 
-    `labels` over the rows; `groups` [N]: rows of one conversation or one prompt share a number; `places` [N]:
-    where each row stands among all rows of the exports; `conversations` and `prompts` [N]: digests of both,
-    which another export gives again; `report`: counts and weights for a person.
+    `labels` over the rows, which count for what their opinions do; `groups` [N]: rows of one conversation or
+    one prompt share a number; `places` [N]: where each row stands among all rows of the exports;
+    `conversations` and `prompts` [N]: digests of both, which another export gives again; `asked` [N]: the
+    place on the scale of the tier that answered, and `propensities` [N] with which it did; `keys` [N]: whose
+    row it is, a place in `names`, empty for those without a name; `report`: counts for a person.
     """
 
     labels: Labels
@@ -77,7 +79,26 @@ class Graded:
     places: Places
     conversations: Places
     prompts: Places
+    asked: Places
+    propensities: Numbers
+    keys: Places
+    names: tuple[str, ...]
     report: dict[str, Any]
+
+    def weighed(
+        self, chosen: Flags, config: FeedbackConfig, base_weight: float = 0.0
+    ) -> tuple[Labels, list[dict[str, Any]]]:
+        """Return the labels of some rows as they count beside each other, and what each key comes to.
+
+        `base_weight` is what else they will stand beside, in which no key has a share.
+        """
+        own = self.labels.take(chosen)
+        who = self.keys[chosen], self.names, config.key_share, base_weight
+        # else one caller's thousands of likely choices would make everybody else's rows weigh more
+        counted, _ = capped(np.ones(len(own.weights)), *who)
+        inverse, _ = inverse_propensity(self.propensities[chosen], config.most_weight, counted)
+        weights, told = capped(own.weights * inverse, *who)
+        return Labels(own.targets, weights), told
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +118,14 @@ class Material:
 class _Rows:
     """What is kept of each graded row while exports are read: packed numbers, no text and no vector.
 
-    `targets` has a number for each question of each row, `keys` the place of its key in `names`.
+    `targets` has a number for each question of each row, `keys` the place of its key in `names`, `asked` that
+    of the tier that answered on the scale.
     """
 
     targets: array[float] = field(default_factory=lambda: array("d"))
     weights: array[float] = field(default_factory=lambda: array("d"))
     propensities: array[float] = field(default_factory=lambda: array("d"))
+    asked: array[int] = field(default_factory=lambda: array("q"))
     keys: array[int] = field(default_factory=lambda: array("q"))
     conversations: array[int] = field(default_factory=lambda: array("q"))
     prompts: array[int] = field(default_factory=lambda: array("q"))
@@ -127,33 +150,35 @@ def graded(
             for decision in piece:
                 _take(rows, decision, tiers, config, encoder_id, seen)
                 rows.read += 1
-    own = np.array(rows.weights)
-    who = np.array(rows.keys), list(rows.names), config.key_share, config.base_weight
-    # else one caller's thousands of likely choices would make everybody else's rows weigh more
-    counted, _ = capped(np.ones(len(own)), *who)
-    inverse, clipped = inverse_propensity(np.array(rows.propensities), config.most_weight, counted)
-    weights, keys = capped(own * inverse, *who)
+    propensities = np.array(rows.propensities)
+    inverse, clipped = inverse_propensity(propensities, config.most_weight)
     targets = np.array(rows.targets).reshape(len(rows.weights), len(tiers) - 1)
     conversations, prompts = np.array(rows.conversations), np.array(rows.prompts)
     groups = _groups(conversations, prompts)
     report = {
         "decisions": rows.read,
-        "graded": len(own),
+        "graded": len(propensities),
         "groups": int(groups.max(initial=-1)) + 1,
         "left_out": dict(rows.left_out.most_common()),
         "opinions": dict(rows.opinions.most_common()),
-        "answers": _answers(targets, weights, tiers),
         "inverse_propensity": {
             "clipped_at": config.most_weight,
             "clipped": clipped,
             "effective_rows": effective_rows(inverse),
         },
-        "effective_rows": effective_rows(weights),
-        "key_share": config.key_share,
-        "base_weight": config.base_weight,
-        "keys": keys,
     }
-    return Graded(Labels(targets, weights), groups, np.array(rows.places), conversations, prompts, report)
+    return Graded(
+        Labels(targets, np.array(rows.weights)),
+        groups,
+        np.array(rows.places),
+        conversations,
+        prompts,
+        np.array(rows.asked, dtype=np.int64),
+        propensities,
+        np.array(rows.keys, dtype=np.int64),
+        tuple(rows.names),
+        report,
+    )
 
 
 def material(exports: Sequence[Path], places: Places) -> Iterator[Material]:
@@ -205,6 +230,7 @@ def _take(
     rows.targets.extend(target)
     rows.weights.append(weight)
     rows.propensities.append(decision.propensity)
+    rows.asked.append(list(tiers).index(_answered(decision)))
     rows.keys.append(rows.names.setdefault(decision.caller or "", len(rows.names)))
     prompt = _digest(_content(decision))
     rows.prompts.append(prompt)
@@ -299,12 +325,12 @@ def _groups(conversations: Places, prompts: Places) -> Places:
     return numbers.astype(np.int64)
 
 
-def _answers(targets: Numbers, weights: Numbers, tiers: Sequence[str]) -> dict[str, dict[str, float]]:
+def answers(labels: Labels, tiers: Sequence[str]) -> dict[str, dict[str, float]]:
     """Return per question how many rows say yes and no, and the weight of either."""
     found = {}
     for head, tier in enumerate(tiers[:-1]):
-        said = ~np.isnan(targets[:, head])
-        answer, weight = targets[said, head], weights[said]
+        said = labels.answered(head)
+        answer, weight = labels.targets[said, head], labels.weights[said]
         found[tier] = {
             "rows": int(said.sum()),
             "enough": round(float((answer * weight).sum()), 3),

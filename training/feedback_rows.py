@@ -47,12 +47,14 @@ class FeedbackRows:
     """Rows with their numbers: `inputs` [N, D + F], `tokens` [N, V] or None where heads do not count them.
 
     `readings` hold the text of each row, None where the log kept vectors alone; `unknown` [N] is the share of
-    its tokens that the vocabulary has no word for, NaN there.
+    its tokens that the vocabulary has no word for, NaN there. `asked` [N] is the place of the tier that
+    answered.
     """
 
     labels: Labels
     groups: Places
     conversations: Places
+    asked: Places
     inputs: Matrix
     tokens: csr_matrix | None
     readings: list[Reading | None]
@@ -64,6 +66,7 @@ class FeedbackRows:
             self.labels.take(chosen),
             self.groups[chosen],
             self.conversations[chosen],
+            self.asked[chosen],
             self.inputs[chosen],
             None if self.tokens is None else self.tokens[chosen],
             [reading for reading, taken in zip(self.readings, chosen, strict=True) if taken],
@@ -119,6 +122,7 @@ def load_rows(
         graded.labels.take(chosen),
         graded.groups[places],
         graded.conversations[places],
+        graded.asked[places],
         found.matrix(),
         found.tokens() if counts_tokens else None,
         found.readings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,26 @@ from pathlib import Path
 
 import click
 
+from training.config import read_settings
 from training.registration import RegistrationFailed
+
+_USUAL_FILE = Path("weighbridge.toml")
 
 
 class FetchFailed(RuntimeError):
     """The log could not be exported; the message is what the command said."""
+
+
+def models_of(settings: Path | None) -> Path | None:
+    """Return `classifier.models` of the service's settings, which lie where the service looks for them.
+
+    None where there are no settings, or where they leave it to the package.
+    """
+    named = settings or (Path(found) if (found := os.environ.get("WEIGHBRIDGE_CONFIG")) else None)
+    file = named or (_USUAL_FILE if _USUAL_FILE.is_file() else None)
+    classifier = read_settings(file).get("classifier") if file else None
+    models = classifier.get("models") if isinstance(classifier, dict) else None
+    return Path(models) if isinstance(models, str) and models else None
 
 
 @contextmanager

@@ -14,18 +14,58 @@ from classifier.verdict_file import Check, Verdict, manifest_sha256
 from training.champion import report_of
 from training.dataset import Row
 from training.evaluation import tier_figures
-from training.off_policy import Compared, HeldOut, area, over_routed, under_routed
+from training.off_policy import Compared, HeldOut, area, mean_tier, over_routed, under_routed
+
+# How the rule of a check begins that passed because nothing can be said.
+TOO_FEW = "too few rows to tell"
 
 _MAX_CALIBRATION_ERROR = 0.08
 _MAX_TWO_TIERS_UNDER = 0.05
-# What chance alone moves on about a thousand rows.
+# Of accuracy and under-routing on some thousand rows that `train` compares without an interval.
 _MARGIN = 0.02
 # What chance moves in the share of some thirty attacked, and some hundred perturbed prompts.
 _MAX_MORE_MOVED = 0.05
-# Feedback may rightly call for dearer tiers; a batch of thumbs down should not send everything there.
-_MAX_MORE_OVER = 0.05
 # A ratio, on a machine that does other things as well.
 _MAX_SLOWER, _MAX_LARGER = 1.5, 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class _Margins:
+    """How much worse a candidate may be than the champion and still count as no worse, for each figure.
+
+    `must_show` where the rows are many enough to show it: then a difference that chance leaves open fails.
+    """
+
+    under: float
+    over: float
+    area: float
+    must_show: bool
+
+
+# The corpus has rows enough; over-routing may grow more, since feedback may rightly call for dearer tiers.
+_CORPUS = _Margins(under=0.03, over=0.05, area=0.02, must_show=True)
+_FEEDBACK = _Margins(under=0.05, over=0.05, area=0.05, must_show=False)
+# Half a tier, on graded prompts most of which the candidate was fitted on. In the simulated loop honest
+# labels moved at most 0.3 of one, bad grades invented for tiers that nobody asked more than 0.6.
+_MAX_DEARER = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What candidate and champion say of rows, and by what rule and chance their figures are compared."""
+
+    rows: HeldOut
+    where: str
+    margins: _Margins
+    tiers: Sequence[str]
+    threshold: float
+    seed: int
+    rounds: int
+
+    @property
+    def how(self) -> tuple[Sequence[str], float, int, int]:
+        """Return what every comparison of routings takes."""
+        return self.tiers, self.threshold, self.seed, self.rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +73,14 @@ class Evidence:
     """What a retrained candidate is judged by, beside the champion.
 
     `corpus` and `feedback` hold what both say of rows that neither has seen; `feedback` is None without any.
-    `reports` are those of candidate and champion, `milliseconds` what a prediction takes each, `bytes` their
-    folders' sizes.
+    `prompts` are all of the log's, judging or not, that a grade made rows of.
+    `reports` are those of candidate and champion, `milliseconds` what a prediction takes each, `bytes` what
+    is loaded of their folders.
     """
 
     corpus: HeldOut
     feedback: HeldOut | None
+    prompts: HeldOut
     reports: tuple[Mapping[str, Any], Mapping[str, Any]]
     milliseconds: tuple[float, float]
     bytes: tuple[int, int]
@@ -74,66 +116,93 @@ def judge_beside(
     seed: int = 7,
     rounds: int = 1_000,
 ) -> Verdict:
-    """Judge a retrained artifact beside the champion: better, or no worse than chance explains."""
+    """Judge a retrained artifact beside the champion: better, or shown to be no worse than a margin."""
     ours, theirs = found.reports
+    how = tiers, threshold, seed, rounds
     checks = [
-        *_compared(found.corpus, "corpus", _MARGIN, tiers, threshold, seed, rounds),
-        *_over(found.corpus, tiers, threshold, seed, rounds),
+        *_compared(_Beside(found.corpus, "corpus", _CORPUS, *how)),
         *_alone(ours),
         *_robust(ours, theirs),
         _ratio("latency", found.milliseconds, _MAX_SLOWER, "ms a prediction, in the same run"),
-        _ratio("size", found.bytes, _MAX_LARGER, "bytes of the folder"),
+        _ratio("size", found.bytes, _MAX_LARGER, "bytes of what is loaded"),
     ]
+    pays = False
     if found.feedback is not None:
-        # so few rows that a margin would be chance: it is enough that nothing is surely worse
-        checks += _compared(found.feedback, "feedback", None, tiers, threshold, seed, rounds)
+        checks += _compared(_Beside(found.feedback, "feedback", _FEEDBACK, *how))
+        missed = under_routed(found.feedback, *how)
+        pays = missed is not None and missed.difference.high < 0.0
+    checks += _dearer(mean_tier(found.prompts, *how), pays)
     return _verdict(folder, champion, checks)
 
 
-def _compared(
-    rows: HeldOut,
-    where: str,
-    margin: float | None,
-    tiers: Sequence[str],
-    threshold: float,
-    seed: int,
-    rounds: int,
-) -> list[Check]:
-    """Return the checks on rows that neither artifact has seen, those that the rows can tell."""
-    missed = under_routed(rows, tiers, threshold, seed, rounds)
-    checks = [] if missed is None else [_no_worse(f"under-routing, {where}", missed, margin, sign=1.0)]
-    for head, tier in enumerate(tiers[:-1]):
-        gap = area(rows, head, seed, rounds)
-        if gap is not None:
-            checks.append(_no_worse(f"area recovered, is {tier} enough, {where}", gap, margin, sign=-1.0))
-    return checks
+def _compared(beside: _Beside) -> list[Check]:
+    """Return the checks on rows that neither artifact has seen, those that the rows define."""
+    rows, margins = beside.rows, beside.margins
+    found = [
+        ("under-routing", under_routed(rows, *beside.how), margins.under, 1.0),
+        ("over-routing", over_routed(rows, *beside.how), margins.over, 1.0),
+        *(
+            (
+                f"area recovered, is {tier} enough",
+                area(rows, head, beside.seed, beside.rounds),
+                margins.area,
+                -1.0,
+            )
+            for head, tier in enumerate(beside.tiers[:-1])
+        ),
+    ]
+    return [
+        _no_worse(f"{name}, {beside.where}", one, margin, sign, beside.margins.must_show)
+        for name, one, margin, sign in found
+        if one is not None
+    ]
 
 
-def _over(rows: HeldOut, tiers: Sequence[str], threshold: float, seed: int, rounds: int) -> list[Check]:
-    found = over_routed(rows, tiers, threshold, seed, rounds)
-    if found is None:
-        return []
-    ours, before = round(found.candidate, 4), round(found.champion, 4)
-    return [_at_most("over-routing, corpus", ours, before + _MAX_MORE_OVER, before)]
+def _no_worse(name: str, found: Compared, margin: float, sign: float, must_show: bool) -> Check:
+    """Return a check on a difference to the champion; `sign` is 1 where more is worse, -1 where less is.
 
-
-def _no_worse(name: str, found: Compared, margin: float | None, sign: float) -> Check:
-    """Return a check on a difference to the champion; `sign` is 1 where more is worse, -1 where less is."""
+    Non-inferiority: it passes where the worse end of the interval is within the margin. Where it is not, a
+    difference that chance leaves open fails what must be shown, and passes elsewhere, named as what it is.
+    """
     gap = found.difference
-    surely_worse = gap.low > 0.0 if sign > 0.0 else gap.high < 0.0
-    by_margin = margin is not None and sign * gap.value > margin
-    beyond = "" if margin is None else f", and by no more than {margin:g}"
+    least, most = sorted((sign * gap.low, sign * gap.high))
+    shown = most <= margin
+    passed = shown or not (must_show or least > 0.0)
+    rule = f"no worse than the champion by {margin:g}, the whole interval of the difference (low, high)"
     return Check(
         name,
-        not surely_worse and not by_margin,
+        passed,
         round(found.candidate, 4),
-        round(found.champion + sign * (margin or 0.0), 4),
+        round(found.champion + sign * margin, 4),
         round(found.champion, 4),
         round(gap.low, 4),
         round(gap.high, 4),
         found.rows,
-        f"not surely worse than the champion (low and high are those of the difference){beyond}",
+        rule if shown or not passed else f"{TOO_FEW}: {rule}, or not surely worse",
     )
+
+
+def _dearer(sent: Compared | None, pays: bool) -> list[Check]:
+    """Return the check on what a candidate would spend on the log's prompts: nobody need grade that.
+
+    More than the bound is for those candidates of which feedback shows that it `pays`.
+    """
+    if sent is None:
+        return []
+    return [
+        Check(
+            "dearer tiers, logged prompts",
+            sent.difference.value <= _MAX_DEARER or pays,
+            round(sent.candidate, 4),
+            round(sent.champion + _MAX_DEARER, 4),
+            round(sent.champion, 4),
+            round(sent.difference.low, 4),
+            round(sent.difference.high, 4),
+            sent.rows,
+            "mean place on the scale of tiers, 0 the cheapest; more than the bound only where feedback shows "
+            "under-routing surely better",
+        )
+    ]
 
 
 def _robust(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[Check]:

@@ -68,6 +68,7 @@ def capped(
             "capped": bool(kept[place] < sums[place]),
         }
         for place, name in enumerate(names)
+        if rows[place]
     ]
     found = weights * factors[key_of] if len(names) else weights
     return found, sorted(told, key=lambda one: (-one["weight"], one["key"] or ""))

@@ -12,7 +12,7 @@ import numpy as np
 from training.drift import beyond
 from training.embedded import packed
 from training.executor import Executor
-from training.feedback import Graded, graded
+from training.feedback import Graded, answers, graded
 from training.feedback_rows import FeedbackRows, Sides, load_rows, sides
 from training.influence import effective_rows
 from training.pipeline import Material
@@ -47,9 +47,7 @@ def merge(
     """Label the exports and put them beside the corpus; raise RetrainRefused where they teach nothing."""
     own = material.examples.families == 0
     base_weight = float(material.examples.labels.weights[own].sum())
-    # The cap on a key counts in rows of feedback.
-    feedback = replace(config.feedback, base_weight=base_weight / config.feedback_weight)
-    labelled = graded(exports, tiers, feedback, encoder_id)
+    labelled = graded(exports, tiers, config.feedback, encoder_id)
     chosen = sides(labelled, config.held_out_share, config.max_feedback_rows, config.max_judging_rows)
     _check_enough(labelled, chosen, config)
     _check_classes(labelled, chosen)
@@ -58,13 +56,21 @@ def merge(
     rows = load_rows(exports, labelled, used, packed(material.encoder), counts_tokens, executor)
     drift = beyond(rows, material)
     _check_drift(drift, config)
-    fitted = rows.take(chosen.fitted[used])
-    fitted = replace(fitted, labels=fitted.labels.times(config.feedback_weight))
-    judging = rows.take(chosen.judging[used])
-    base = len(material.rows), base_weight
-    return Merged(
-        material, fitted, judging, _report(labelled, chosen, fitted, judging, base) | {"drift": drift}
+    # Only what is used counts, in rows of feedback: of a key with a million rows most are left out.
+    labels, keys = labelled.weighed(chosen.fitted, config.feedback, base_weight / config.feedback_weight)
+    fitted = replace(rows.take(chosen.fitted[used]), labels=labels.times(config.feedback_weight))
+    judging = replace(
+        rows.take(chosen.judging[used]), labels=labelled.weighed(chosen.judging, config.feedback)[0]
     )
+    base = len(material.rows), base_weight
+    report = _report(labelled, chosen, fitted, judging, base)
+    report["feedback"] |= {
+        "answers": answers(labels, tiers),
+        "key_share": config.feedback.key_share,
+        "keys": keys[:_KEYS_TOLD],
+        "other_keys": len(keys[_KEYS_TOLD:]),
+    }
+    return Merged(material, fitted, judging, report | {"drift": drift})
 
 
 def _check_enough(labelled: Graded, chosen: Sides, config: RetrainConfig) -> None:
@@ -112,10 +118,9 @@ def _report(
     labelled: Graded, chosen: Sides, fitted: FeedbackRows, judging: FeedbackRows, base: tuple[int, float]
 ) -> dict[str, Any]:
     rows, base_weight = base
-    keys = labelled.report["keys"]
     weights = fitted.labels.weights
     return {
-        "feedback": labelled.report | {"keys": keys[:_KEYS_TOLD], "other_keys": len(keys[_KEYS_TOLD:])},
+        "feedback": labelled.report,
         "sides": {
             side: {"rows": len(one.groups), "groups": len(np.unique(one.groups))}
             for side, one in (("fitted", fitted), ("judging", judging))

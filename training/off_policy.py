@@ -1,26 +1,30 @@
-"""What held-out feedback says of two artifacts: only what was graded counts, by its weight, and nothing else.
+"""What held-out feedback says of two artifacts: only what was graded counts, by its weight, nothing else.
 
-Production shows one tier's answer to each prompt. So a row judges an artifact only on the questions that its
-grade answers, weighed by the inverse of the propensity with which that tier was asked (`training.influence`).
+Production shows one tier's answer to each prompt, so a tier is judged by the rows that it answered, each
+weighed by the inverse of the propensity with which it was asked (`training.influence`). What a grade says of
+other tiers teaches and does not judge: a bad answer of a dearer tier condemns the cheaper ones, a good one
+says nothing of them, so that only failures would count; and no row could tell neighbouring tiers apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from training.baselines import routing
-from training.curves import area_recovered
+from training.curves import CurveError, area_recovered
 from training.intervals import Chosen, Interval, IntervalError, Statistic, difference_interval
 
 Numbers = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 # A promise of 0 or 1 that does not hold must not cost the whole world.
 _SURE = 1e-4
+_LEAST = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class HeldOut:
     """Rows that neither artifact was fitted on, what is known of each, and both sufficiencies [N, K].
 
     `targets` [N, K-1]: 1 enough, 0 not, NaN unanswered. Rows of one of the `groups` [N] are drawn together.
+    `asked` [N] is the place of the tier that answered, None where rows are labelled for every tier.
     """
 
     targets: Numbers
@@ -54,8 +59,14 @@ class HeldOut:
     groups: Sequence[object]
     candidate: Numbers
     champion: Numbers
+    asked: Places | None = None
 
-    def take(self, chosen: npt.NDArray[np.bool_]) -> HeldOut:
+    def answers(self, head: int) -> Flags:
+        """Return which rows say whether a tier is enough, having asked that very one."""
+        known = ~np.isnan(self.targets[:, head])
+        return known if self.asked is None else known & (self.asked == head)
+
+    def take(self, chosen: Flags) -> HeldOut:
         """Return some of the rows."""
         groups = [group for group, taken in zip(self.groups, chosen, strict=True) if taken]
         return HeldOut(
@@ -64,47 +75,115 @@ class HeldOut:
             groups,
             self.candidate[chosen],
             self.champion[chosen],
+            None if self.asked is None else self.asked[chosen],
         )
+
+    def and_then(self, others: HeldOut) -> HeldOut:
+        """Return these rows followed by others; both say which tier answered, or neither does."""
+        return HeldOut(
+            np.concatenate([self.targets, others.targets]),
+            np.concatenate([self.weights, others.weights]),
+            [*self.groups, *others.groups],
+            np.concatenate([self.candidate, others.candidate]),
+            np.concatenate([self.champion, others.champion]),
+            None
+            if self.asked is None or others.asked is None
+            else np.concatenate([self.asked, others.asked]),
+        )
+
+    def unweighted(self) -> HeldOut:
+        """Return the same rows, each counting for one."""
+        return replace(self, weights=np.ones(len(self.weights)))
 
 
 def under_routed(
     rows: HeldOut, tiers: Sequence[str], threshold: float, seed: int, rounds: int
 ) -> Compared | None:
-    """Return the share of rows sent to a tier that is not enough, where both artifacts' choices were graded.
+    """Return the share of rows that each artifact sends to a tier that is not enough.
 
     The highest tier is enough by definition.
     """
-    return _routed(rows, _missed, tiers, threshold, seed, rounds)
+    return _routed(rows, 1.0 - rows.targets, 0, tiers, threshold, seed, rounds)
 
 
 def over_routed(
     rows: HeldOut, tiers: Sequence[str], threshold: float, seed: int, rounds: int
 ) -> Compared | None:
-    """Return the share of rows sent to a tier although the one below is enough, where both were graded."""
-    return _routed(rows, _spent, tiers, threshold, seed, rounds)
+    """Return the share of rows that each artifact sends to a tier although the one below is enough."""
+    return _routed(rows, rows.targets, 1, tiers, threshold, seed, rounds)
+
+
+def mean_tier(
+    rows: HeldOut, tiers: Sequence[str], threshold: float, seed: int, rounds: int
+) -> Compared | None:
+    """Return the mean place on the scale that each artifact sends rows to: for this, nobody need grade."""
+    ours, theirs = _sent(rows, tiers, threshold)
+    return _compared(
+        rows,
+        len(ours),
+        lambda one: _mean(ours, rows, one),
+        lambda one: _mean(theirs, rows, one),
+        seed,
+        rounds,
+    )
+
+
+def _sent(rows: HeldOut, tiers: Sequence[str], threshold: float) -> tuple[Places, Places]:
+    ours, theirs = (routing(one, tiers, threshold).places for one in (rows.candidate, rows.champion))
+    return ours, theirs
 
 
 def _routed(
     rows: HeldOut,
-    wrong: Callable[[Numbers, Places], Numbers],
+    wrong: Numbers,
+    above: int,
     tiers: Sequence[str],
     threshold: float,
     seed: int,
     rounds: int,
 ) -> Compared | None:
-    missed = [
-        wrong(rows.targets, routing(one, tiers, threshold).places) for one in (rows.candidate, rows.champion)
-    ]
-    known = ~np.isnan(missed[0]) & ~np.isnan(missed[1])
-    kept = rows.take(known)
-    ours, theirs = (one[known] for one in missed)
+    """Compare how often routing is wrong; `wrong` [N, K-1] says it of rows sent so far above a question."""
+    ours, theirs = (_asked(sent - above, rows) for sent in _sent(rows, tiers, threshold))
     return _compared(
-        kept,
-        lambda chosen: _mean(ours, kept, chosen),
-        lambda chosen: _mean(theirs, kept, chosen),
+        rows,
+        len(wrong) if rows.asked is None else int((ours.graded | theirs.graded).sum()),
+        lambda chosen: _share(wrong, ours, rows, chosen),
+        lambda chosen: _share(wrong, theirs, rows, chosen),
         seed,
         rounds,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Which question each row is asked [N], outside of them for none, and whether it answers that one."""
+
+    heads: Places
+    graded: Flags
+
+
+def _asked(heads: Places, rows: HeldOut) -> _Asked:
+    graded = np.zeros(len(heads), dtype=bool)
+    for head in range(rows.targets.shape[1]):
+        graded |= (heads == head) & rows.answers(head)
+    return _Asked(heads, graded)
+
+
+def _share(wrong: Numbers, asked: _Asked, rows: HeldOut, chosen: Chosen) -> float:
+    """Return the share that is wrong: for each question the share asked it, times how often that is wrong."""
+    heads, graded, weights = asked.heads[chosen], asked.graded[chosen], rows.weights[chosen]
+    found = 0.0
+    for head in range(wrong.shape[1]):
+        there = heads == head
+        told = there & graded
+        if not there.any():
+            continue
+        if not told.any():
+            raise CurveError("Nobody graded what an artifact would do. Give it more rows.")
+        found += float(weights[there].sum()) * float(
+            np.average(wrong[chosen[told], head], weights=weights[told])
+        )
+    return found / float(weights.sum())
 
 
 def area(rows: HeldOut, head: int, seed: int, rounds: int) -> Compared | None:
@@ -124,9 +203,10 @@ def _of_head(
     seed: int,
     rounds: int,
 ) -> Compared | None:
-    kept = rows.take(~np.isnan(rows.targets[:, head]))
+    kept = rows.take(rows.answers(head))
     return _compared(
         kept,
+        len(kept.weights),
         lambda chosen: measure(kept, kept.candidate[:, head], chosen, head),
         lambda chosen: measure(kept, kept.champion[:, head], chosen, head),
         seed,
@@ -146,30 +226,23 @@ def _loss(rows: HeldOut, sufficiency: Numbers, chosen: Chosen, head: int) -> flo
     return float(np.average(losses, weights=rows.weights[chosen]))
 
 
-def _mean(values: Numbers, rows: HeldOut, chosen: Chosen) -> float:
+def _mean(values: Places, rows: HeldOut, chosen: Chosen) -> float:
     return float(np.average(values[chosen], weights=rows.weights[chosen]))
 
 
-def _missed(targets: Numbers, places: Places) -> Numbers:
-    """Return how far each row's tier is not enough, 0 to 1, and NaN where nobody graded that."""
-    known = np.hstack([targets, np.ones((len(targets), 1))])
-    return np.asarray(1.0 - known[np.arange(len(known)), places])
+def _compared(
+    rows: HeldOut, told: int, ours: Statistic, theirs: Statistic, seed: int, rounds: int
+) -> Compared | None:
+    """Return both figures and their difference with its interval; None where the rows do not define it.
 
-
-def _spent(targets: Numbers, places: Places) -> Numbers:
-    """Return how far the tier below each row's is enough, 0 to 1, and NaN where nobody graded that."""
-    below = np.hstack([np.zeros((len(targets), 1)), targets])
-    return np.asarray(below[np.arange(len(below)), places])
-
-
-def _compared(rows: HeldOut, ours: Statistic, theirs: Statistic, seed: int, rounds: int) -> Compared | None:
-    """Return both figures and their difference with its interval; None where the rows do not define it."""
-    count = len(rows.weights)
-    if not count:
+    `told` of the rows say something. Resamples of a few hardly differ, and would make anything sure.
+    """
+    if min(told, len(set(rows.groups))) < _LEAST:
         return None
+    count = len(rows.weights)
     everything = np.arange(count)
     try:
         gap = difference_interval(ours, theirs, count, rows.groups, seed, rounds)
-        return Compared(count, ours(everything), theirs(everything), gap)
+        return Compared(told, ours(everything), theirs(everything), gap)
     except (IntervalError, ValueError):
         return None

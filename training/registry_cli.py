@@ -40,17 +40,18 @@ def add(artifact: Path, named: str | None) -> None:
 
 
 @registry.command()
-@click.option("--models", type=_FOLDER, help="The folder of rollout.toml; default: that of this package.")
+@click.option("--models", type=_FOLDER, help="Where rollout.toml lies; default: as the service says.")
 @_STORE
 def sync(models: Path | None, named: str | None) -> None:
     """Bring the aliases champion, canary and shadow in line with rollout.toml.
 
     What rollout.toml names and the registry does not know is registered first.
     """
-    from training.registry import follow  # noqa: PLC0415  # --help needs none of it
+    from training.fetch import models_of  # noqa: PLC0415  # --help needs none of it
+    from training.registry import follow  # noqa: PLC0415
 
     with _told():
-        _say(follow(_store(named), models or bundled_models()))
+        _say(follow(_store(named), models or models_of(None) or bundled_models()))
 
 
 def follow_rollout(models: Path) -> None:
@@ -93,9 +94,10 @@ def _store(named: str | None) -> str:
 
 @contextmanager
 def _told() -> Iterator[None]:
+    from training.config import ConfigError  # noqa: PLC0415
     from training.registry import RegistryError  # noqa: PLC0415
 
     try:
         yield
-    except (ArtifactError, RegistryError) as error:
+    except (ArtifactError, ConfigError, RegistryError) as error:
         raise click.ClickException(str(error)) from None

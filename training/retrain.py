@@ -22,25 +22,22 @@ from classifier.artifact import GRAPH, TOKENIZER
 from classifier.features import FEATURE_NAMES
 from classifier.tier_classifier import TierClassifier
 from classifier.verdict_file import Verdict, read_verdict, write_verdict
-from training.champion import Champion, OnVectors, encoder_of, load_champion, on_readings
-from training.config import TrainingConfig
+from training.champion import Champion, encoder_of, load_champion
 from training.evaluation import evaluate, held_out_rows
 from training.executor import Executor, opened
 from training.export import write_folder
-from training.feedback_rows import FeedbackRows
 from training.gate import Evidence, judge_beside
-from training.labeling import graded as known
+from training.judging import Sides, sides_of
 from training.latency import milliseconds
-from training.merge import Merged, merge
-from training.off_policy import HeldOut
-from training.pipeline import Material, load_material
+from training.merge import Merged, RetrainRefused, merge
+from training.pipeline import load_material
 from training.refit import ARTIFACT, fit_judged, fit_whole, judging_rows, read_facts, read_judged
 from training.registration import made_before, put_in_place, registered
 from training.registry import store_uri
 from training.retrain_config import RetrainConfig
 from training.retrain_inputs import Inputs, inputs_of
 from training.retrain_report import figures, retrain_documents
-from training.work import Work
+from training.work import Work, alone_in
 
 Numbers = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -62,14 +59,6 @@ class Retrained:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Sides:
-    """What candidate and champion say of the rows that judge."""
-
-    corpus: HeldOut
-    feedback: HeldOut | None
-
-
 def retrain(config: RetrainConfig) -> Retrained:
     """Make, judge and register one candidate; raise RetrainRefused where the data teach nothing.
 
@@ -77,6 +66,7 @@ def retrain(config: RetrainConfig) -> Retrained:
     """
     # One thread for the algebra: sums in one order give the same bytes.
     with (
+        alone_in(config.work),
         threadpool_limits(1),
         tqdm(total=_STEPS, unit="step", disable=None, file=sys.stderr) as bar,
         opened(config.training) as executor,
@@ -88,7 +78,12 @@ def retrain(config: RetrainConfig) -> Retrained:
             folder = config.models / inputs.version
             return Retrained(folder, read_verdict(config.models, inputs.version), None, is_new=False)
         work = Work(config.work, inputs.key)
-        merged = _merged(inputs, champion, work, config, executor, bar)
+        try:
+            merged = _merged(inputs, champion, work, config, executor, bar)
+        except RetrainRefused:
+            # the same data will be refused again: there is nothing to go on with
+            work.clear()
+            raise
         candidate = _candidate(merged, inputs, champion, work, config, executor, bar)
         run_id = None
         with put_in_place(candidate, config.models) as place:
@@ -137,11 +132,7 @@ def _candidate(
         "fitted", lambda folder: fit_whole(folder, material, merged.fitted, training, executor)
     )
     _says(bar, "judging")
-    before = OnVectors(champion.folder, champion.manifest.encoder_kind)
-    sides = _Sides(
-        _corpus_side(material, judging, read_judged(weighed).sufficiency, champion, training),
-        _feedback_side(merged.judging, fitted / ARTIFACT, champion, before),
-    )
+    sides = sides_of(merged, judging, read_judged(weighed).sufficiency, fitted / ARTIFACT, champion, training)
     made = work.step(
         "judged",
         lambda folder: _write(folder, merged, inputs, champion, sides, judging, (weighed, fitted), config),
@@ -155,7 +146,7 @@ def _write(
     merged: Merged,
     inputs: Inputs,
     champion: Champion,
-    sides: _Sides,
+    sides: Sides,
     judging: Flags,
     fits: tuple[Path, Path],
     config: RetrainConfig,
@@ -176,6 +167,7 @@ def _write(
     evidence = Evidence(
         sides.corpus,
         sides.feedback,
+        sides.prompts,
         (report, champion.report),
         (ours, theirs),
         (_size(candidate), _size(champion.folder)),
@@ -192,52 +184,11 @@ def _write(
     write_verdict(folder, verdict)
 
 
-def _corpus_side(
-    material: Material, judging: Flags, ours: Numbers, champion: Champion, config: TrainingConfig
-) -> HeldOut:
-    """Return what both say of the corpus' judging rows, as far as the champion's report has held them out."""
-    rows = [row for row, judges in zip(material.rows, judging, strict=True) if judges]
-    before = champion.report.get("held_out", {})
-    both = np.array([row.id in before for row in rows])
-    if not both.any():
-        # It has no report: its word on rows that it may have been fitted on, which flatters it.
-        both = np.ones(len(rows), dtype=bool)
-        theirs = on_readings(champion.classifier, [row.reading for row in rows])
-    else:
-        theirs = np.array([before[row.id] for row in rows if row.id in before])
-    kept = [row for row, taken in zip(rows, both, strict=True) if taken]
-    labels = known([row.tier for row in kept], config.tiers)
-    return HeldOut(labels.targets, labels.weights, [row.group for row in kept], ours[both], theirs)
-
-
-def _feedback_side(
-    rows: FeedbackRows, candidate: Path, champion: Champion, before: OnVectors
-) -> HeldOut | None:
-    """Return what both say of the feedback that judges; None without any."""
-    if not len(rows.groups):
-        return None
-    kind = champion.manifest.encoder_kind
-    ours = _said(rows, TierClassifier.load(candidate), OnVectors(candidate, kind))
-    theirs = _said(rows, champion.classifier, before)
-    return HeldOut(rows.labels.targets, rows.labels.weights, rows.groups.tolist(), ours, theirs)
-
-
-def _said(rows: FeedbackRows, artifact: TierClassifier, on_vectors: OnVectors) -> Numbers:
-    with_text = np.array([reading is not None for reading in rows.readings])
-    found = np.zeros((len(with_text), len(artifact.tiers)))
-    width = rows.inputs.shape[1] - len(FEATURE_NAMES)
-    if with_text.any():
-        found[with_text] = on_readings(artifact, [one for one in rows.readings if one is not None])
-    if not with_text.all():
-        found[~with_text] = on_vectors.sufficiency(rows.inputs[~with_text], width)
-    return found
-
-
 def _report(
     merged: Merged,
     inputs: Inputs,
     champion: Champion,
-    sides: _Sides,
+    sides: Sides,
     judging: Flags,
     weighed: Path,
     facts: Mapping[str, Any],

@@ -11,6 +11,7 @@ import click
 from training.cli import executor_options
 
 if TYPE_CHECKING:
+    from classifier.verdict_file import Check
     from training.retrain import Retrained
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -35,7 +36,11 @@ FAILED_THE_GATE, REFUSED = 3, 4
     "--since", metavar="WHEN", help="Only the log from then on: a date, 7d, 12h. Default: all of it."
 )
 @click.option("--every", metavar="TIME", help="Again and again, such as 24h, until it is stopped.")
-@click.option("--models", type=_FOLDER, help="The folder of classifier.models; default: the bundled one.")
+@click.option(
+    "--models",
+    type=_FOLDER,
+    help="Where champion and candidate lie; default: the service's classifier.models.",
+)
 @click.option("--version", help="The candidate's name; default: made of the champion's and the data's.")
 @click.option("--work", type=_FOLDER, help="Where finished steps are kept; default: build/retrain.")
 @click.option(
@@ -67,9 +72,9 @@ def retrain(
     """Learn from graded answers: label, merge with the corpus, fit, report, judge, register.
 
     \b
-    weighbridge retrain --service weighbridge.toml --models models
+    weighbridge retrain
+    weighbridge retrain --service weighbridge.toml --since 30d --every 24h
     weighbridge retrain --export decisions.jsonl --models models --version 2026.12.1
-    weighbridge retrain --service weighbridge.toml --models models --every 24h
 
     The candidate is written beside the champion with a verdict, and answers nobody until it is promoted.
     Exit codes: 0 it may be promoted, 3 it failed the gate, 4 the data teach nothing (too little, one class
@@ -101,18 +106,20 @@ def _round(
 ) -> None:
     try:
         from classifier.artifact import bundled_models  # noqa: PLC0415  # --help needs none of it
-        from training.fetch import fetched_for  # noqa: PLC0415
+        from training.fetch import fetched_for, models_of  # noqa: PLC0415
         from training.merge import RetrainRefused  # noqa: PLC0415
         from training.retrain import retrain as run  # noqa: PLC0415
         from training.retrain_config import load_retrain_config  # noqa: PLC0415
+        from training.work import alone_in  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"{error}. Training needs more: pip install 'weighbridge[training]'."
         ) from error
     work = given["work"] or Path("build/retrain")
-    wanted = {**given, "models": given["models"] or bundled_models(), "work": work}
     try:
-        with nullcontext(exports) if exports else fetched_for(work, service, since) as data:
+        models = given["models"] or models_of(service) or bundled_models()
+        wanted = {**given, "models": models, "work": work}
+        with alone_in(work), nullcontext(exports) if exports else fetched_for(work, service, since) as data:
             made = run(load_retrain_config(file, exports=data, **wanted))
     except RetrainRefused as error:
         raise _Ended(REFUSED, f"refused: {error}") from error
@@ -134,6 +141,7 @@ def _foreseen() -> tuple[type[Exception], ...]:
     from training.fit import FitError  # noqa: PLC0415
     from training.registration import RegistrationFailed  # noqa: PLC0415
     from training.sources import SourceError  # noqa: PLC0415
+    from training.work import WorkTaken  # noqa: PLC0415
 
     return (
         ArtifactError,
@@ -148,29 +156,40 @@ def _foreseen() -> tuple[type[Exception], ...]:
         OSError,
         RegistrationFailed,
         SourceError,
+        WorkTaken,
     )
 
 
 def _show(made: Retrained) -> None:
-    from training.documents import REPORT_TEXT  # noqa: PLC0415  # --help needs none of it
+    from training.champion import report_of  # noqa: PLC0415  # --help needs none of it
+    from training.documents import REPORT_TEXT  # noqa: PLC0415
+    from training.retrain_report import summary  # noqa: PLC0415
 
-    click.echo((made.folder / REPORT_TEXT).read_text(encoding="utf-8"))
+    click.echo(summary(report_of(made.folder)) + "\n")
     for check in made.verdict.checks:
-        beside = "" if check.champion is None else f", champion {check.champion:g}"
-        ends = "" if check.low is None else f", difference {check.low:+g} to {check.high:+g}"
-        mark = "ok  " if check.passed else "FAIL"
-        click.echo(f"  {mark} {check.name}: {check.candidate:g} (bound {check.bound:g}{beside}{ends})")
-    click.echo(f"verdict: {'passed' if made.verdict.passed else 'failed'}")
+        click.echo(f"  {_line(check)}")
+    click.echo(f"\nverdict: {'passed' if made.verdict.passed else 'failed'}")
     if made.run_id:
         click.echo(f"MLflow run: {made.run_id}")
     if not made.is_new:
         click.echo("The same data and settings have led to it before: nothing was made anew.")
     click.echo(f"artifact: {made.folder}")
+    click.echo(f"report: {made.folder / REPORT_TEXT}")
     if not made.verdict.passed:
         raise _Ended(
             FAILED_THE_GATE, "It failed the gate: the champion stays, and nothing but --override promotes it."
         )
     click.echo(f"next: weighbridge promote {made.folder.name} --to shadow")
+
+
+def _line(check: Check) -> str:
+    from training.gate import TOO_FEW  # noqa: PLC0415  # --help needs none of it
+
+    beside = "" if check.champion is None else f", champion {check.champion:g}"
+    ends = "" if check.low is None else f", difference {check.low:+g} to {check.high:+g}"
+    mark = "ok  " if check.passed else "FAIL"
+    told = f": {TOO_FEW}" if check.rule.startswith(TOO_FEW) else ""
+    return f"{mark} {check.name}: {check.candidate:g} (bound {check.bound:g}{beside}{ends}){told}"
 
 
 class _Ended(click.ClickException):

@@ -44,6 +44,8 @@ without them; feedback that judges by this very artifact.
   exploration.
 - Left out, to be quick: {left_out}.
 """
+# A flood from one of them cannot be told from the word of many.
+_NAMELESS = "; name them ([[callers]]), or where all of it can be trusted: --key-share 1"
 _LEFT_OUT = (
     "choosing the strictness anew (the champion's was kept), all folds but one, pictures, candidates for the "
     "heads, and transfer to left-out tasks"
@@ -78,9 +80,14 @@ def retrain_documents(report: Mapping[str, Any], facts: Mapping[str, Any], folds
 
 def as_text(report: Mapping[str, Any]) -> str:
     """Return the report as aligned lines: what was learned from, both artifacts side by side, the corpus."""
+    return summary(report) + "\n\n" + as_terminal(report)
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """Return what was learned from and both artifacts side by side, as lines for whoever waits for them."""
     found = report["retrain"]
     lines = [f"{report['version']}: {found['champion']} and feedback", *data_lines(found), "", _beside(found)]
-    return "\n".join(lines) + "\n\n" + as_terminal(report)
+    return "\n".join(lines)
 
 
 def data_lines(found: Mapping[str, Any]) -> list[str]:
@@ -98,8 +105,9 @@ def data_lines(found: Mapping[str, Any]) -> list[str]:
         f"{weights['feedback_effective_rows']:,} rows of equal weight)",
     ]
     lines += [
-        f"  capped: {one['key'] or 'no caller named'}, {one['rows']:,} rows of weight {one['weight']:,} "
-        f"count for {one['kept']:,} ({feedback['key_share']:.0%} of everything)"
+        f"  capped: {one['key'] or 'callers without a name'}, {one['rows']:,} rows of weight "
+        f"{one['weight']:,} count for {one['kept']:,} ({feedback['key_share']:.0%} of everything)"
+        f"{'' if one['key'] else _NAMELESS}"
         for one in feedback["keys"]
         if one["capped"]
     ]

@@ -1,10 +1,11 @@
 """Every change of the rollout, a line each, the newest last: what `rollback` undoes, and who did it why.
 
-Lines are only ever added.
+Lines are only ever added, each of them whole: what a full disk or a kill has left of one goes with the next.
 """
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
@@ -28,20 +29,25 @@ def record(models: Path, before: Plan, after: Plan, **what: Any) -> None:
     line = json.dumps(
         {"at": time.time(), "who": _who(), **what, "before": asdict(before), "after": asdict(after)}
     )
-    with (models / HISTORY).open("a", encoding="utf-8") as history:
-        history.write(line + "\n")
-        history.flush()
-        os.fsync(history.fileno())
+    file = models / HISTORY
+    whole = _whole(file)
+    try:
+        with file.open("ab") as history:
+            history.truncate(whole)
+            history.write(f"{line}\n".encode())
+            history.flush()
+            os.fsync(history.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.truncate(file, whole)
+        raise
 
 
 def standing(models: Path) -> list[dict[str, Any]]:
     """Return the promotions that no rollback has undone, the oldest first."""
-    try:
-        lines = (models / HISTORY).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
+    file = models / HISTORY
     found: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_read(file)[: _whole(file)].splitlines(), start=1):
         try:
             entry = json.loads(line)
             if entry["action"] == "promote":
@@ -49,8 +55,23 @@ def standing(models: Path) -> list[dict[str, Any]]:
             elif found:
                 found.pop()
         except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"{models / HISTORY}, line {number}: is damaged ({error}).") from None
+            raise ConfigurationError(
+                f"{file}, line {number}: is damaged ({error}). Remove it to go on without it: only that "
+                "change cannot be undone then."
+            ) from None
     return found
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _whole(file: Path) -> int:
+    """Return how many bytes of the file are whole lines: a line that never ended was never made."""
+    return _read(file).rfind(b"\n") + 1
 
 
 def _who() -> str:

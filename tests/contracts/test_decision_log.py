@@ -82,7 +82,7 @@ def test_training_reads_the_schema_that_serving_writes():
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_training_makes_the_labels_that_the_feedback_says(exports, form):
-    found = graded([exports[form]], TIERS, FeedbackConfig(key_share=1.0), ENCODER)
+    found = graded([exports[form]], TIERS, FeedbackConfig(), ENCODER)
     numbers = [place + 1 for place in found.places]
     answers = [[None if math.isnan(one) else round(one, 9) for one in row] for row in found.labels.targets]
     assert dict(zip(numbers, answers, strict=True)) == LABELS

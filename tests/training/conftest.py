@@ -23,7 +23,7 @@ from training.retrain import Retrained
 from training.retrain_cli import FAILED_THE_GATE
 
 BUNDLED = TrainingConfig().corpus
-LOGGED = 260
+LOGGED = 640
 
 
 @pytest.fixture(scope="session")

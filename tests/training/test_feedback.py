@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from training.decision_log import SCHEMA, Comparison, Opinion
 from training.feedback import FeedbackConfig, graded, votes
+from training.feedback import answers as answers_of
 from training.influence import capped, effective_rows, inverse_propensity
 
 TIERS = ("economy", "standard", "premium")
@@ -158,23 +159,25 @@ def export(folder: Path, rows) -> Path:
 def test_one_key_with_five_thousand_thumbs_down_weighs_no_more_than_its_share_and_is_told(tmp_path):
     honest = [line(n, "economy", True, caller=f"team-{n % 8}") for n in range(400)]
     poison = [line(1_000 + n, "economy", False, caller="mallory") for n in range(5_000)]
-    found = graded([export(tmp_path, honest + poison)], TIERS, FeedbackConfig(key_share=0.2))
-    bad = found.labels.targets[:, 0] == 0
+    found = graded([export(tmp_path, honest + poison)], TIERS, DEFAULTS)
+    labels, keys = found.weighed(np.ones(5_400, dtype=bool), DEFAULTS)
+    bad = labels.targets[:, 0] == 0
     assert (int(bad.sum()), len(bad)) == (5_000, 5_400)
-    weights = found.labels.weights
-    assert weights[bad].sum() == pytest.approx(0.2 * weights.sum())
-    assert weights[~bad] == pytest.approx(1.0)
-    told = found.report["keys"][0]
+    assert labels.weights[bad].sum() == pytest.approx(0.2 * labels.weights.sum())
+    assert labels.weights[~bad] == pytest.approx(1.0)
+    told = keys[0]
     assert (told["key"], told["rows"], told["capped"], told["share"]) == ("mallory", 5_000, True, 0.2)
-    assert not any(one["capped"] for one in found.report["keys"][1:])
-    assert found.report["answers"]["economy"]["not_enough"] == pytest.approx(100.0)
+    assert not any(one["capped"] for one in keys[1:])
+    assert answers_of(labels, TIERS)["economy"]["not_enough"] == pytest.approx(100.0)
 
 
 def test_one_key_with_thousands_of_likely_choices_hardly_moves_what_the_others_weigh(tmp_path):
     honest = [line(n, "economy", True, caller=f"team-{n % 8}", propensity=1 / 3) for n in range(400)]
     batch = [line(1_000 + n, "economy", False, caller="mallory") for n in range(5_000)]
-    found = graded([export(tmp_path, honest + batch)], TIERS, FeedbackConfig(key_share=0.2))
-    weights, bad = found.labels.weights, found.labels.targets[:, 0] == 0
+    labels, _ = graded([export(tmp_path, honest + batch)], TIERS, DEFAULTS).weighed(
+        np.ones(5_400, dtype=bool), DEFAULTS
+    )
+    weights, bad = labels.weights, labels.targets[:, 0] == 0
     # 400 rows of 3 and mallory's of 1, which count for a fifth of all, weigh 1 on average
     assert weights[~bad] == pytest.approx(3.0 / 2.6)
     assert weights[bad].sum() == pytest.approx(0.2 * weights.sum())
@@ -182,8 +185,17 @@ def test_one_key_with_thousands_of_likely_choices_hardly_moves_what_the_others_w
 
 def test_the_base_corpus_counts_against_every_key(tmp_path):
     rows = [line(n, "economy", False, caller="mallory") for n in range(5_000)]
-    found = graded([export(tmp_path, rows)], TIERS, FeedbackConfig(key_share=0.2, base_weight=1_600.0))
-    assert found.labels.weights.sum() == pytest.approx(400.0)
+    found = graded([export(tmp_path, rows)], TIERS, DEFAULTS)
+    labels, _ = found.weighed(np.ones(5_000, dtype=bool), DEFAULTS, 1_600.0)
+    assert labels.weights.sum() == pytest.approx(400.0)
+
+
+def test_a_key_is_held_to_its_share_of_what_is_used_however_much_more_it_has_sent(tmp_path):
+    rows = [line(n, "economy", n % 2 > 0) for n in range(5_000)]
+    found = graded([export(tmp_path, rows)], TIERS, DEFAULTS)
+    labels, (told,) = found.weighed(np.arange(5_000) < 500, DEFAULTS, 1_600.0)
+    assert labels.weights.sum() == pytest.approx(400.0)
+    assert (told["key"], told["rows"], told["share"]) == (None, 500, 0.2)
 
 
 def test_what_belongs_together_shares_a_group(tmp_path):
@@ -208,7 +220,7 @@ def test_without_a_graded_row_there_are_no_labels_and_the_report_says_why(tmp_pa
     found = graded([export(tmp_path, rows)], TIERS, DEFAULTS)
     assert found.labels.targets.shape == (0, 2)
     assert found.report["left_out"] == {"not graded": 1, "answered by a tier that is not on the scale": 1}
-    assert (found.report["groups"], found.report["effective_rows"]) == (0, 0.0)
+    assert (found.report["groups"], found.report["inverse_propensity"]["effective_rows"]) == (0, 0.0)
 
 
 def test_inverse_propensity_undoes_how_traffic_was_sent(tmp_path):
@@ -221,8 +233,10 @@ def test_inverse_propensity_undoes_how_traffic_was_sent(tmp_path):
         to_economy = 0.95 if easy else 0.05
         if random.random() < to_economy:
             rows.append(line(number, "economy", enough, propensity=to_economy))
-    found = graded([export(tmp_path, rows)], TIERS, FeedbackConfig(most_weight=50.0, key_share=1.0))
-    target, weight = found.labels.targets[:, 0], found.labels.weights
+    alone = FeedbackConfig(most_weight=50.0, key_share=1.0)
+    found = graded([export(tmp_path, rows)], TIERS, alone)
+    labels, _ = found.weighed(np.ones(len(found.places), dtype=bool), alone)
+    target, weight = labels.targets[:, 0], labels.weights
     assert np.average(target, weights=weight) == pytest.approx(0.6, abs=0.05)
     assert target.mean() > 0.8
     assert found.report["inverse_propensity"]["effective_rows"] < len(rows) / 2

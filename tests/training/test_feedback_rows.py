@@ -22,7 +22,8 @@ def rows_of(found):
     prompts = np.array([digest(one, 1) for _, one in found], dtype=np.int64)
     count = np.arange(len(found))
     labels = Labels(np.zeros((len(found), 2)), np.ones(len(found)))
-    return Graded(labels, count, count, conversations, prompts, {})
+    ones = np.ones(len(found))
+    return Graded(labels, count, count, conversations, prompts, count * 0, ones, count * 0, ("",), {})
 
 
 @given(pairs, pairs)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.artifacts import CHAMPION, write_models
-from training.gate import Evidence, judge_beside
+from training.gate import TOO_FEW, Evidence, judge_beside
 from training.off_policy import HeldOut
 
 TIERS = ("economy", "standard", "premium")
@@ -28,14 +28,14 @@ def said(needed, sharpness, draw):
     return np.sort(np.clip(found, 0.01, 1.0), axis=1)
 
 
-def side(ours, theirs, seed=1):
+def side(ours, theirs, seed=1, count=COUNT):
     draw = np.random.default_rng(seed)
-    needed = draw.integers(0, 3, COUNT)
+    needed = draw.integers(0, 3, count)
     targets = (needed[:, None] <= np.arange(2)).astype(float)
     return HeldOut(
         targets,
-        np.ones(COUNT),
-        list(range(COUNT)),
+        np.ones(count),
+        list(range(count)),
         said(needed, ours, draw),
         said(needed, theirs, np.random.default_rng(seed + 1)),
     )
@@ -52,9 +52,14 @@ def report(**changes):
 
 
 def failed(models, **changes):
+    return set(judged(models, **changes).failed)
+
+
+def judged(models, **changes):
     evidence = {
         "corpus": side(0.5, 0.5),
         "feedback": side(0.5, 0.5, seed=5),
+        "prompts": side(0.5, 0.5),
         "reports": (report(), report()),
         "milliseconds": (0.2, 0.2),
         "bytes": (100, 100),
@@ -64,7 +69,7 @@ def failed(models, **changes):
     )
     assert (verdict.version, verdict.champion) == ("next", CHAMPION)
     assert verdict.passed is (not verdict.failed)
-    return set(verdict.failed)
+    return verdict
 
 
 def test_an_equal_candidate_passes(models):
@@ -85,6 +90,35 @@ def test_one_that_ranks_worse_fails_where_it_does(models, where):
     assert f"area recovered, is economy enough, {where}" in names
     assert f"under-routing, {where}" in names
     assert all(name.endswith(where) for name in names)
+
+
+def test_what_too_few_rows_leave_open_fails_where_it_must_be_shown_and_is_named_where_it_need_not(models):
+    few = side(0.3, 0.3, count=40)
+    assert failed(models, corpus=few) >= {"over-routing, corpus"}
+    verdict = judged(models, feedback=few)
+    open_ = {check.name for check in verdict.checks if check.rule.startswith(TOO_FEW)}
+    assert verdict.passed and open_ and all(name.endswith("feedback") for name in open_)
+
+
+def test_many_rows_that_show_a_difference_of_nothing_much_do_not_fail(models):
+    much = side(0.5, 0.5, count=4_000)
+    better = replace(much, champion=np.clip(much.candidate + 0.002 * (much.targets[:, :1] - 0.5), 0.0, 1.0))
+    assert failed(models, corpus=better, feedback=better) == set()
+
+
+def test_one_that_spends_for_nothing_fails_by_what_feedback_shows(models):
+    dear = side(0.5, 0.5)
+    dear = replace(dear, candidate=dear.candidate * [0.5, 0.9, 1.0])
+    assert failed(models, feedback=dear) == {"over-routing, feedback"}
+
+
+def test_one_that_sends_the_logs_prompts_to_dearer_tiers_has_to_show_that_it_pays(models):
+    same = side(0.5, 0.5)
+    dearer = replace(same, candidate=same.champion * [0.1, 0.2, 1.0])
+    name = "dearer tiers, logged prompts"
+    assert failed(models, prompts=dearer, feedback=None) == {name}
+    assert failed(models, prompts=dearer, feedback=side(0.5, 0.5, count=20)) == {name}
+    assert failed(models, prompts=dearer, feedback=side(0.9, 0.3)) == set()
 
 
 def test_one_that_sends_everything_to_the_dearest_tier_fails(models):

@@ -48,12 +48,14 @@ def test_a_poisoned_batch_is_capped_and_told_and_hardly_moves_what_the_corpus_ne
     done = run_command(config)
     verdict, *others = config.models.glob("*.verdict.json")
     assert not others and done.exit_code in (0, FAILED_THE_GATE), done.output
-    assert f"capped: mallory, {BATCH:,} rows" in done.output
 
     without, before_batch = told(honest.folder)
     report, tiers = told(config.models / verdict.name.removesuffix(".verdict.json"))
     worst, *rest = report["feedback"]["keys"]
-    assert (worst["key"], worst["rows"], worst["capped"]) == ("mallory", BATCH, True)
+    assert (worst["key"], worst["capped"]) == ("mallory", True)
+    # the others judge
+    assert 0.75 * BATCH < worst["rows"] < 0.85 * BATCH
+    assert f"capped: mallory, {worst['rows']:,} rows" in done.output
     assert worst["share"] == pytest.approx(0.2, abs=1e-3)
     assert not any(one["capped"] for one in rest)
     # others count for as much as they did

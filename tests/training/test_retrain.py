@@ -9,6 +9,7 @@ import shutil
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -30,6 +31,7 @@ from training import retrain as journey
 from training import schedule
 from training.decision_log import ExportError
 from training.export import ExportRefused
+from training.fetch import models_of
 from training.merge import RetrainRefused
 from training.registration import RegistrationFailed
 from training.retrain import retrain
@@ -63,9 +65,16 @@ def test_every_check_of_the_gate_is_in_the_verdict_with_its_figures(made):
     verdict = made[2].verdict
     assert verdict.champion == CHAMPION
     names = {check.name for check in verdict.checks}
-    parts = ("under-routing", "area recovered, is economy enough", "area recovered, is standard enough")
+    areas = {f"area recovered, is {tier} enough" for tier in TIERS[:-1]}
+    parts = {"under-routing", "over-routing", *areas}
     assert {f"{part}, {where}" for part in parts for where in ("corpus", "feedback")} <= names
-    assert {"latency", "size", "two tiers too low", "calibration error, is economy enough"} <= names
+    assert {
+        "dearer tiers, logged prompts",
+        "latency",
+        "size",
+        "two tiers too low",
+        "calibration error, is economy enough",
+    } <= names
     assert {name for name in names if name.startswith("robustness")}
     compared = [check for check in verdict.checks if check.low is not None]
     assert all(check.low <= check.candidate - check.champion <= check.high for check in compared)
@@ -159,6 +168,8 @@ def refusal(folder, recipe, rows):
     with pytest.raises(RetrainRefused) as refused:
         retrain(config)
     assert contents(config.models) == before
+    # on a schedule, what every refusal leaves would fill the disk
+    assert not list(config.work.iterdir())
     return str(refused.value)
 
 
@@ -279,6 +290,21 @@ def test_on_a_schedule_a_round_that_came_to_nothing_is_told_and_the_next_one_com
     assert result.output.count("This round came to nothing; the next one comes. ") == 2
     assert result.output.count("no such file") == 2
     assert [round(one / 3_600) for one in waited] == [1]
+
+
+def test_the_champion_is_the_one_of_the_service_and_not_the_bundled_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WEIGHBRIDGE_CONFIG", raising=False)
+    (tmp_path / "weighbridge.toml").write_text('classifier.models = "ours"')
+    (tmp_path / "other.toml").write_text('[classifier]\nmodels = "theirs"\n')
+    assert models_of(None) == Path("ours")
+    assert models_of(tmp_path / "other.toml") == Path("theirs")
+    result = CliRunner().invoke(command, ["--export", "x.jsonl", "--work", "work"])
+    assert result.exit_code == 1 and "ours" in result.output
+    (tmp_path / "weighbridge.toml").write_text("[classifier]\n")
+    assert models_of(None) is None
+    monkeypatch.setenv("WEIGHBRIDGE_CONFIG", "other.toml")
+    assert models_of(None) == Path("theirs")
 
 
 def test_a_folder_of_parquet_is_one_export_and_features_are_joined_to_their_width(log, tmp_path, recipe):

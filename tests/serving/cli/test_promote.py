@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pwd
@@ -185,7 +186,32 @@ def test_a_broken_champion_does_not_keep_another_from_its_place(models):
 
 
 def test_a_damaged_history_is_told(models):
-    (models / HISTORY).write_text('{"action": "promote"')
+    (models / HISTORY).write_text('{"action": "promote"\n')
     result = run(rollback)
     assert result.exit_code == 1
-    assert "line 1" in result.output
+    assert "line 1" in result.output and "Remove it" in result.output
+
+
+def test_what_a_kill_has_left_of_a_record_is_no_promotion_and_keeps_nobody_from_the_next(models):
+    assert run(promote, "next", "--to", "shadow").exit_code == 0
+    with (models / HISTORY).open("a") as file:
+        file.write('{"at": 1764, "action": "prom')
+    assert run(promote, "next", "--to", "champion").exit_code == 0
+    assert [one["to"] for one in history(models)] == ["shadow", "champion"]
+    assert run(rollback).exit_code == 0 and run(rollback).exit_code == 0
+    assert (read_plan(models).champion, read_plan(models).shadow) == (CHAMPION, None)
+
+
+def test_a_record_that_the_disk_did_not_take_is_none(models, monkeypatch):
+    assert run(promote, "next", "--to", "shadow").exit_code == 0
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", no_room)
+        result = run(promote, "next", "--to", "champion")
+    assert result.exit_code == 1 and "Nothing has changed" in result.output
+    assert len(history(models)) == 1
+    assert run(rollback).exit_code == 0
+    assert read_plan(models).shadow is None
+
+
+def no_room(_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
