@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from training.export import ExportRefused
 Numbers = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
 
+# How an export is called among the data of a manifest, before its number.
+FEEDBACK = "feedback "
 _EMBEDDING, _FEATURES, _SUFFICIENCY = "embedding", "features", "sufficiency"
 
 
@@ -42,6 +44,14 @@ class Champion:
     def manifest(self) -> Manifest:
         """Return what its manifest says."""
         return self.classifier.manifest
+
+    def learned_from(self, known: Collection[str]) -> list[dict[str, Any]]:
+        """Return name and rows of the data that it was trained with, what is known and feedback aside."""
+        return [
+            {"name": one["name"], "rows": one["rows"]}
+            for one in self.manifest.training.get("data", ())
+            if one["name"] not in known and not one["name"].startswith(FEEDBACK)
+        ]
 
 
 def load_champion(models: Path) -> Champion:

@@ -45,6 +45,8 @@ Flags = npt.NDArray[np.bool_]
 # What no tier was predicted for: the service's own questions, and vectors of a text.
 _NOT_ROUTED = frozenset({"judge", "/v1/embeddings"})
 
+_SAYS_NOTHING = "say of no tier whether it is enough (a good answer of the dearest, a middling score)"
+
 
 @dataclass(frozen=True, slots=True)
 class FeedbackConfig:
@@ -225,7 +227,7 @@ def _take(
     rows.opinions.update(one.source for one in held)
     target, weight = votes(held, _answered(decision), tiers, config)
     if weight == 0.0:
-        rows.left_out["answers no question"] += 1
+        rows.left_out[_SAYS_NOTHING] += 1
         return
     rows.targets.extend(target)
     rows.weights.append(weight)

@@ -49,11 +49,13 @@ def merge(
     base_weight = float(material.examples.labels.weights[own].sum())
     labelled = graded(exports, tiers, config.feedback, encoder_id)
     chosen = sides(labelled, config.held_out_share, config.max_feedback_rows, config.max_judging_rows)
-    _check_enough(labelled, chosen, config)
-    _check_classes(labelled, chosen)
+    _check_labels(labelled, chosen, config)
     used = chosen.fitted | chosen.judging
     counts_tokens = material.examples.tokens is not None
     rows = load_rows(exports, labelled, used, packed(material.encoder), counts_tokens, executor)
+    chosen, rows = _without_known(chosen, rows, material)
+    _check_labels(labelled, chosen, config)
+    used = chosen.fitted | chosen.judging
     drift = beyond(rows, material)
     _check_drift(drift, config)
     # Only what is used counts, in rows of feedback: of a key with a million rows most are left out.
@@ -73,16 +75,35 @@ def merge(
     return Merged(material, fitted, judging, report | {"drift": drift})
 
 
+def _without_known(chosen: Sides, rows: FeedbackRows, material: Material) -> tuple[Sides, FeedbackRows]:
+    """Leave out what stands in the corpus word for word: it would judge what was learned by heart."""
+    known = {one.tobytes() for one in material.examples.inputs[: len(material.rows)]}
+    new = np.array([one.tobytes() not in known for one in rows.inputs], dtype=bool)
+    if new.all():
+        return chosen, rows
+    left = np.flatnonzero(chosen.fitted | chosen.judging)[~new]
+    fitted, judging = chosen.fitted.copy(), chosen.judging.copy()
+    fitted[left] = judging[left] = False
+    left_out = chosen.left_out | {"stand in the corpus word for word": len(left)}
+    return Sides(fitted, judging, left_out), rows.take(new)
+
+
+def _check_labels(labelled: Graded, chosen: Sides, config: RetrainConfig) -> None:
+    _check_enough(labelled, chosen, config)
+    _check_classes(labelled, chosen)
+
+
 def _check_enough(labelled: Graded, chosen: Sides, config: RetrainConfig) -> None:
     found = len(np.unique(labelled.groups[chosen.fitted]))
     if found >= config.least_groups:
         return
     report = labelled.report
-    left_out = ", ".join(f"{count:,} {name}" for name, count in report["left_out"].items())
+    counts = {**report["left_out"], **chosen.left_out}
+    left_out = "; ".join(f"{count:,} {name}" for name, count in counts.items())
     raise RetrainRefused(
         f"Too little data: {found} graded conversations to fit on, at least {config.least_groups} are "
         f"needed. Of {report['decisions']:,} logged decisions {report['graded']:,} were graded so that they "
-        f"answer a question ({left_out or 'none left out'}). Wait for more, or take a longer --since."
+        f"answer a question (left out: {left_out or 'none'}). Wait for more, or take a longer --since."
     )
 
 

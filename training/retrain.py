@@ -22,7 +22,7 @@ from classifier.artifact import GRAPH, TOKENIZER
 from classifier.features import FEATURE_NAMES
 from classifier.tier_classifier import TierClassifier
 from classifier.verdict_file import Verdict, read_verdict, write_verdict
-from training.champion import Champion, encoder_of, load_champion
+from training.champion import FEEDBACK, Champion, encoder_of, load_champion
 from training.evaluation import evaluate, held_out_rows
 from training.executor import Executor, opened
 from training.export import write_folder
@@ -219,9 +219,20 @@ def _report(
         **judged.probes,
         "calibrations": facts["calibrations"],
         "calibration_losses": facts["calibration_losses"],
-        "retrain": {"champion": champion.manifest.version, "recipe": recipe, **merged.report, **told},
+        "retrain": {
+            "champion": champion.manifest.version,
+            "forgotten": champion.learned_from({str(one["name"]) for one in _data(merged)}),
+            "recipe": recipe,
+            **merged.report,
+            **told,
+        },
         "held_out": held_out_rows(rows, judged.sufficiency),
     }
+
+
+def _data(merged: Merged) -> list[Mapping[str, object]]:
+    """Return the files that were learned from besides feedback."""
+    return [*merged.material.corpus.files, *merged.material.outcomes.facts]
 
 
 def _facts(
@@ -229,14 +240,14 @@ def _facts(
 ) -> dict[str, Any]:
     """Return what the manifest says of how the candidate was made."""
     exports = [
-        {"name": f"feedback {place}", "sha256": digest, "rows": merged.report["feedback"]["decisions"]}
+        {"name": f"{FEEDBACK}{place}", "sha256": digest, "rows": merged.report["feedback"]["decisions"]}
         for place, digest in enumerate(inputs.digests, start=1)
     ]
     metrics = {name: report[name] for name in ("accuracy", "recall", "under_routed", "over_routed", "heads")}
     kept = champion.manifest.metrics.get("encoder_cosine")
     return {
         "training": {
-            "data": [*merged.material.corpus.files, *merged.material.outcomes.facts, *exports],
+            "data": [*_data(merged), *exports],
             "rows": len(merged.material.rows),
             "seed": inputs.training.seed,
             "c": facts["c"],

@@ -111,6 +111,11 @@ def data_lines(found: Mapping[str, Any]) -> list[str]:
         for one in feedback["keys"]
         if one["capped"]
     ]
+    lines += [
+        f"not learned again: {one['name']}, {one['rows']:,} rows that {found['champion']} was trained with; "
+        "`sources` in --config keeps what it taught"
+        for one in found["forgotten"]
+    ]
     drift = {name: share for name, share in found["drift"].items() if share is not None}
     lines.append(
         "drift: " + ", ".join(f"{name.replace('_', ' ')} {share:.1%}" for name, share in drift.items())

@@ -121,8 +121,7 @@ CASES = {
 LABELS = {number: label for number, (_, label) in CASES.items() if label is not None}
 LEFT_OUT = {
     "not graded": 1,
-    # a good answer of the highest tier answers no question, a middling score says nothing
-    "answers no question": 2,
+    "say of no tier whether it is enough (a good answer of the dearest, a middling score)": 2,
     "logged without text or features": 1,
     "not answered": 1,
     "embedded by another encoder": 1,

@@ -89,6 +89,9 @@ def test_the_report_says_what_weighs_what_and_what_was_left_out(made):
     assert sides["fitted"]["rows"] + sides["judging"]["rows"] <= report["feedback"]["graded"]
     assert 0.1 < sides["judging"]["rows"] / report["feedback"]["graded"] < 0.35
     assert 0.0 < weights["feedback_share"] < 1.0
+    # the champion was trained with more than this run has
+    trained = {one["name"] for one in load_manifest(made[0].models / CHAMPION).training["data"]}
+    assert {one["name"] for one in report["forgotten"]} == trained - {"a.jsonl", "b.jsonl"}
     text = (found.folder / "report.txt").read_text()
     assert "1 embedded by another encoder" in text and "feedback: under-routed" in text
     assert "choosing the strictness" in (found.folder / "MODEL_CARD.md").read_text()
@@ -177,6 +180,13 @@ def test_too_few_graded_conversations_are_refused_with_what_there_is(log, row, r
     ungraded = [graded(row, 5_000 + number, "hello", "economy", True, feedback=[]) for number in range(3)]
     said = refusal(tmp_path, recipe, [one for one in log if one["prompt"]][:30] + ungraded)
     assert "Too little data" in said and "at least 40" in said and "3 not graded" in said
+
+
+def test_prompts_that_stand_in_the_corpus_neither_teach_nor_judge(rows, row, recipe, tmp_path):
+    prompts = [one["prompt"] for one in rows if "prompt" in one][:80]
+    asked = [graded(row, n, one, TIERS[n % 2], n % 3 > 0) for n, one in enumerate(prompts)]
+    said = refusal(tmp_path, recipe, asked)
+    assert "Too little data: 0 graded" in said and "80 stand in the corpus word for word" in said
 
 
 def test_answers_that_all_say_the_same_are_refused(row, recipe, tmp_path):
