@@ -238,6 +238,8 @@ class Weigher:
 
     def _resolved(self, limits: Limits) -> Limits:
         """Return the limits with deployments for models; raise InvalidRequest on a word that nobody knows."""
+        if limits is NO_LIMITS:
+            return limits
         for param in ("minimum_tier", "maximum_tier"):
             tier = getattr(limits, param)
             if tier is not None and tier not in self.rollout.tiers:

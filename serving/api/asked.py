@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_origin, get_type_hints
 
@@ -10,7 +10,7 @@ import msgspec
 
 from serving.api.schemas import LimitsBody
 from serving.errors import InvalidRequest
-from serving.routing.request import Caller, Limits
+from serving.routing.request import NO_LIMITS, Caller, Limits
 
 _PREFIX = b"x-weighbridge-"
 # Our own answers carry these; a caller who passes an answer's headers on means nothing by it.
@@ -36,8 +36,10 @@ class Asked:
     caller: Caller | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
 
-    def limits(self, body: LimitsBody, needs: Iterable[str] = ()) -> Limits:
+    def limits(self, body: LimitsBody, needs: Collection[str] = ()) -> Limits:
         """Return what body and headers ask for, with what the request itself shows that it needs."""
+        if not self.given and not needs and body == _NO_LIMITS:
+            return NO_LIMITS
         self._fill(body)
         return Limits(
             max_cost_usd=body.max_cost_usd,
@@ -104,5 +106,6 @@ def _is_list(hint: Any) -> bool:
     return get_origin(hint) is list or any(_is_list(inner) for inner in getattr(hint, "__args__", ()))
 
 
-_DEFAULTS: Mapping[str, Any] = {name: getattr(LimitsBody(), name) for name in LimitsBody.__struct_fields__}
+_NO_LIMITS = LimitsBody()
+_DEFAULTS: Mapping[str, Any] = {name: getattr(_NO_LIMITS, name) for name in LimitsBody.__struct_fields__}
 _LISTS = frozenset(name for name, hint in _HINTS.items() if _is_list(hint))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from serving.routing.ranking import Share
@@ -14,6 +15,8 @@ from serving.routing.scoring import Candidate
 from serving.routing.telling import told
 
 _LIMITS = tuple(one.name for one in fields(Limits))
+_values = attrgetter(*_LIMITS)
+_NO_VALUES = _values(NO_LIMITS)
 
 
 def as_dict(decision: Decision) -> dict[str, Any]:
@@ -57,11 +60,10 @@ def as_dict(decision: Decision) -> dict[str, Any]:
 
 def _needs(request: RoutingRequest) -> dict[str, Any]:
     """Return the limits that hold for a request, whoever asked for them; none that nobody asked for."""
-    found = {name: getattr(request.limits, name) for name in _LIMITS}
     needs = {
         name: sorted(value) if isinstance(value, frozenset) else value
-        for name, value in found.items()
-        if value != getattr(NO_LIMITS, name)
+        for name, value, nothing in zip(_LIMITS, _values(request.limits), _NO_VALUES, strict=True)
+        if value != nothing
     }
     return needs | ({"model": sorted(request.only)} if request.only else {})
 

@@ -57,19 +57,19 @@ def decision_values(record: DecisionRecord) -> tuple[Any, ...]:
     values[_EXPLANATION] = _to_json(explanation)
     values[_VECTORS] = None if record.vectors is None else _packed(record.vectors)
     values[_SHADOW] = _shadow(record)
-    return tuple(map(_storable, values))
+    return _storable_row(values)
 
 
 def outcome_values(record: Outcome) -> tuple[Any, ...]:
     """Return an outcome's values in the order of OUTCOME_COLUMNS."""
     values = list(_of_outcome(record))
     values[_ATTEMPTS] = _to_json(record.attempts)
-    return tuple(map(_storable, values))
+    return _storable_row(values)
 
 
 def feedback_values(record: Feedback) -> tuple[Any, ...]:
     """Return feedback's values in the order of FEEDBACK_COLUMNS."""
-    return tuple(map(_storable, _of_feedback(record)))
+    return _storable_row(_of_feedback(record))
 
 
 def exported(decision: Row, outcome: Row | None, feedback: Iterable[Row]) -> dict[str, Any]:
@@ -158,6 +158,13 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_cleaned(inner) for inner in value]
     return value
+
+
+def _storable_row(values: Iterable[Any]) -> tuple[Any, ...]:
+    # most values are ASCII or numbers: not a call for each of them
+    return tuple(
+        [_storable(value) if isinstance(value, str) and not value.isascii() else value for value in values]
+    )
 
 
 def _storable(value: Any) -> Any:
