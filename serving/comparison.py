@@ -13,6 +13,41 @@ Row = Mapping[str, Any]
 # A score between says neither good nor bad, as in training.
 _GOOD_FROM, _BAD_TO = 0.6, 0.4
 _LEAST_PROBABILITY = 1e-6
+_LEAST_PARTS = 30
+
+
+@dataclass(slots=True)
+class Mean:
+    """A mean over decisions, and how sure it is: what is said in one conversation counts as one draw."""
+
+    count: int = 0
+    total: float = 0.0
+    # per conversation: the sum of its values, and how many they are
+    parts: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def add(self, value: float, row: Row) -> None:
+        """Take in the value of a decision."""
+        self.count += 1
+        self.total += value
+        # one whose conversation is not known is one of its own
+        part = row["conversation"] or row["decision_id"]
+        total, count = self.parts.get(part, (0.0, 0))
+        self.parts[part] = total + value, count + 1
+
+    @property
+    def value(self) -> float | None:
+        """Return the mean, None of nothing."""
+        return self.total / self.count if self.count else None
+
+    @property
+    def half_interval(self) -> float | None:
+        """Return half of its 95 % interval; None for fewer than 30 conversations."""
+        parts = len(self.parts)
+        if parts < _LEAST_PARTS:
+            return None
+        mean = self.total / self.count
+        squares = sum((total - count * mean) ** 2 for total, count in self.parts.values())
+        return 1.96 * math.sqrt(squares * parts / (parts - 1)) / self.count
 
 
 @dataclass(slots=True)
@@ -25,16 +60,15 @@ class Answered:
     failed: int = 0
     priced: int = 0
     cost_usd: float = 0.0
-    graded: int = 0
-    good: int = 0
+    good: Mean = field(default_factory=Mean)
 
 
 @dataclass(slots=True)
 class Beside:
     """What a shadow would have said beside what was said, decision by decision.
 
-    `differences` are of the log loss on the questions that feedback answers (shadow − answering), their sum
-    and the sum of their squares.
+    `loss` is the log loss of what was said on the questions that feedback answers, `difference` the shadow's
+    less that: below 0 the shadow is better.
     """
 
     decisions: int = 0
@@ -42,24 +76,8 @@ class Beside:
     lower: int = 0
     higher: int = 0
     tiers: Counter[str] = field(default_factory=Counter)
-    graded: int = 0
     loss: float = 0.0
-    differences: float = 0.0
-    squares: float = 0.0
-
-    @property
-    def mean_difference(self) -> float | None:
-        """Return the mean difference of the log loss; below 0 the shadow is better."""
-        return self.differences / self.graded if self.graded else None
-
-    @property
-    def half_interval(self) -> float | None:
-        """Return half of the 95 % interval of the mean difference; None for fewer than 30 graded answers."""
-        if self.graded < 30:
-            return None
-        mean = self.differences / self.graded
-        variance = max(self.squares / self.graded - mean * mean, 0.0) * self.graded / (self.graded - 1)
-        return 1.96 * math.sqrt(variance / self.graded)
+    difference: Mean = field(default_factory=Mean)
 
 
 @dataclass(slots=True)
@@ -96,8 +114,7 @@ def _answer(one: Answered, row: Row, good: bool | None) -> None:
         one.priced += outcome["cost_usd"] is not None
         one.cost_usd += outcome["cost_usd"] or 0.0
     if good is not None:
-        one.graded += 1
-        one.good += good
+        one.good.add(float(good), row)
 
 
 def _watch(one: Beside, row: Row, good: bool | None) -> None:
@@ -114,10 +131,8 @@ def _watch(one: Beside, row: Row, good: bool | None) -> None:
     if good is None or tier not in scale[:-1]:
         return
     own, other = (_loss(good, each[tier]) for each in (row["sufficiency"], shadow["sufficiency"]))
-    one.graded += 1
     one.loss += own
-    one.differences += other - own
-    one.squares += (other - own) ** 2
+    one.difference.add(other - own, row)
 
 
 def _loss(good: bool, enough: float) -> float:

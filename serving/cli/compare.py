@@ -39,15 +39,21 @@ def compare(since: float | None, as_json: bool, config: Path | None) -> None:
 
 def _plain(found: Comparison) -> dict[str, object]:
     return {
-        "answered": {name: asdict(one) | {"tiers": one.tiers} for name, one in found.answered.items()},
+        "answered": {
+            name: asdict(one)
+            | {"tiers": one.tiers, "graded": one.good.count, "good": int(one.good.total)}
+            | {"good_half_interval": one.good.half_interval}
+            for name, one in found.answered.items()
+        },
         "shadows": [
             {
                 "artifact": artifact,
                 "shadow": shadow,
-                **asdict(one),
+                **{name: value for name, value in asdict(one).items() if name != "difference"},
                 "tiers": one.tiers,
-                "mean_difference": one.mean_difference,
-                "half_interval": one.half_interval,
+                "graded": one.difference.count,
+                "mean_difference": one.difference.value,
+                "half_interval": one.difference.half_interval,
             }
             for (artifact, shadow), one in found.beside.items()
         ],
@@ -76,13 +82,16 @@ def _outcomes(one: Answered) -> Iterator[str]:
     if one.dispatched:
         cost = f"${1000 * one.cost_usd / one.priced:.4f} per thousand" if one.priced else "cost unknown"
         yield f"answers   {one.dispatched:,}, {one.failed / one.dispatched:.1%} failed, {cost}"
-    yield f"feedback  {one.good / one.graded:.1%} of {one.graded:,} good" if one.graded else "feedback  none"
+    good, half = one.good.value, one.good.half_interval
+    sure = "" if half is None else f" (± {half:.1%})"
+    yield "feedback  none" if good is None else f"feedback  {good:.1%}{sure} of {one.good.count:,} good"
 
 
 def _feedback(one: Beside) -> str:
-    if one.mean_difference is None:
+    mean, half, graded = one.difference.value, one.difference.half_interval, one.difference.count
+    if mean is None:
         return "none that answers a question"
-    told = f"log loss {one.loss / one.graded:.4f}, the shadow's {one.mean_difference:+.4f} beside it"
-    if one.half_interval is None:
-        return f"{told}, of {one.graded:,} graded answers: too few to tell"
-    return f"{told} (± {one.half_interval:.4f}), of {one.graded:,} graded answers"
+    told = f"log loss {one.loss / graded:.4f}, the shadow's {mean:+.4f} beside it"
+    if half is None:
+        return f"{told}, of {graded:,} graded answers: too few to tell"
+    return f"{told} (± {half:.4f}), of {graded:,} graded answers"

@@ -60,6 +60,18 @@ def test_with_enough_feedback_the_difference_has_an_interval(log):
     assert "(± 0." in run().output
 
 
+def test_what_one_conversation_says_again_and_again_makes_nothing_sure(log):
+    log.write([weighed(n, shadow="economy", conversation=f"c{n // 30}") for n in range(60)])
+    log.write([feedback(n, of=n, score=float(n % 10 > 0)) for n in range(60)])
+    assert "too few to tell" in run().output
+    log.write([weighed(n, shadow="economy", conversation=f"c{n // 2}") for n in range(100, 200)])
+    log.write([feedback(n, of=n, score=float(n % 10 > 1)) for n in range(100, 200)])
+    half = json.loads(run("--json").output)["answered"]["v1"]["good_half_interval"]
+    alone = 1.96 * math.sqrt(0.16 / 160)
+    assert half > 1.2 * alone
+    assert f"(± {half:.1%}) of 160 good" in run().output
+
+
 def test_a_canary_is_compared_by_what_came_of_its_decisions(log):
     log.write([weighed(n, artifact="v1" if n < 6 else "next") for n in range(10)])
     log.write([outcome(n, status="error" if n == 9 else "ok") for n in range(10)])
