@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.routing import tokens
 from serving.routing.token_rates import ASSUMED, RATES, UNKNOWN_FAMILY
 from serving.routing.tokens import FAMILIES, count_tokens, stated_error
 from tests.benchmarks.token_bounds import VOCABULARY, odd_texts
@@ -71,6 +72,12 @@ def test_any_text_is_counted_and_nothing_counts_more_than_the_unknown(text):
     most = found[UNKNOWN_FAMILY]
     assert all(count.expected <= most.expected and count.at_most <= most.at_most for count in found.values())
     assert all(0 <= count.expected <= longest and 0 <= count.at_most <= longest for count in found.values())
+
+
+@given(st.text(st.sampled_from("aB1 \n.,é漢🙂") | st.characters(exclude_categories=("Cs",))))
+def test_a_long_text_is_counted_as_a_short_one_is(text):
+    data = text.encode()
+    assert tokens._statistics_of_many(data) == tokens._statistics(data)
 
 
 def test_one_text_is_not_the_same_for_every_family():
