@@ -34,7 +34,8 @@ def opinion(body: FeedbackBody, feedback_id: str | None = None) -> Feedback:
     return Feedback(
         feedback_id=body.feedback_id or feedback_id or f"fb_{secrets.token_hex(12)}",
         decision_id=body.decision_id,
-        created_at=now_s if body.given_at is None else body.given_at,
+        # never later than it arrived: what a sender whose clock is ahead says next must count as later
+        created_at=now_s if body.given_at is None else min(body.given_at, now_s),
         source=body.source,
         score=body.score,
         label=body.label,

@@ -71,6 +71,12 @@ def promote(
             failed=judged.failed,
         )
     click.echo(f"{version} is {to} now. {_shown(after)}")
+    if to != "shadow" and judged.beside not in (None, before.champion, version):
+        click.echo(
+            f"Note: the gate held it beside {judged.beside}, and not beside {before.champion}, which was the "
+            "champion until now. `weighbridge compare` tells what the log says of both.",
+            err=True,
+        )
     return models
 
 
@@ -94,11 +100,15 @@ def rollback(why: str | None, config: Path | None) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What the gate said: `passed`, `failed`, or `missing` where nobody has judged these very files."""
+    """What the gate said: `passed`, `failed`, or `missing` where nobody has judged these very files.
+
+    `beside` is the champion of that moment.
+    """
 
     state: str
     failed: tuple[str, ...] = ()
     problem: str = ""
+    beside: str | None = None
 
     def keeps_from(self, role: str) -> bool:
         """Return whether this keeps an artifact from a role: watching is how what is unjudged is met."""
@@ -147,8 +157,9 @@ def _judged(models: Path, version: str) -> _Judged:
     except VerdictError as error:
         return _Judged("missing", problem=str(error))
     if verdict.passed:
-        return _Judged("passed")
-    return _Judged("failed", verdict.failed, f"its verdict has not passed ({', '.join(verdict.failed)}).")
+        return _Judged("passed", beside=verdict.champion)
+    problem = f"its verdict has not passed ({', '.join(verdict.failed)})."
+    return _Judged("failed", verdict.failed, problem, verdict.champion)
 
 
 def _check_verdict(version: str, to: str, judged: _Judged, override: bool, why: str | None) -> None:

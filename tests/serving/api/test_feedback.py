@@ -69,6 +69,15 @@ def test_feedback_that_comes_late_takes_its_place_in_time(client):
     assert [(one["score"], one["holds"]) for one in given] == [(0.0, False), (1.0, True)]
 
 
+def test_a_sender_whose_clock_is_ahead_can_still_say_something_else_later(client):
+    decision_id = decided(client)
+    ahead = feedback_body(decision_id=decision_id, score=1.0, given_at=time.time() + 120)
+    for body in (ahead, feedback_body(decision_id=decision_id, score=0.0)):
+        assert client.post("/feedback", json=body).status_code == 202
+    given = logged(client)[decision_id]["feedback"]
+    assert [(one["score"], one["holds"]) for one in given] == [(1.0, False), (0.0, True)]
+
+
 def test_feedback_from_the_future_is_refused(client):
     body = feedback_body(decision_id=decided(client), given_at=time.time() + 86_400)
     answer = client.post("/feedback", json=body)

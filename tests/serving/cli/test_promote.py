@@ -87,6 +87,13 @@ def test_a_failed_verdict_names_its_checks_and_keeps_from_every_role(models, rol
     assert "under-routing beside the champion" in refused(models, "third", "--to", role)
 
 
+def test_who_was_judged_beside_another_champion_is_promoted_with_a_note(models):
+    pass_verdict(models, "third")
+    assert "Note" not in run(promote, "next", "--to", "champion").output
+    result = run(promote, "third", "--to", "champion")
+    assert result.exit_code == 0 and f"held it beside {CHAMPION}, and not beside next" in result.output
+
+
 def test_a_verdict_on_other_files_says_nothing(models):
     manifest = models / "next" / "manifest.json"
     manifest.write_text(manifest.read_text() + "\n")
