@@ -73,8 +73,8 @@ def promote(
     click.echo(f"{version} is {to} now. {_shown(after)}")
     if to != "shadow" and judged.beside not in (None, before.champion, version):
         click.echo(
-            f"Note: the gate held it beside {judged.beside}, and not beside {before.champion}, which was the "
-            "champion until now. `weighbridge compare` tells what the log says of both.",
+            f"Note: the gate held it beside {judged.beside}, since when {before.champion} had become the "
+            "champion. `weighbridge compare` tells what the log says of both.",
             err=True,
         )
     return models
