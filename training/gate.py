@@ -14,10 +14,8 @@ from classifier.verdict_file import Check, Verdict, manifest_sha256
 from training.champion import report_of
 from training.dataset import Row
 from training.evaluation import tier_figures
-from training.off_policy import Compared, HeldOut, area, mean_tier, over_routed, under_routed
-
-# How the rule of a check begins that passed because nothing can be said.
-TOO_FEW = "too few rows to tell"
+from training.non_inferiority import Margins, figures_of, may_leave_open, must_show
+from training.off_policy import Compared, HeldOut, mean_tier
 
 _MAX_CALIBRATION_ERROR = 0.08
 _MAX_TWO_TIERS_UNDER = 0.05
@@ -29,43 +27,12 @@ _MAX_MORE_MOVED = 0.05
 _MAX_SLOWER, _MAX_LARGER = 1.5, 1.25
 
 
-@dataclass(frozen=True, slots=True)
-class _Margins:
-    """How much worse a candidate may be than the champion and still count as no worse, for each figure.
-
-    `must_show` where the rows are many enough to show it: then a difference that chance leaves open fails.
-    """
-
-    under: float
-    over: float
-    area: float
-    must_show: bool
-
-
 # The corpus has rows enough; over-routing may grow more, since feedback may rightly call for dearer tiers.
-_CORPUS = _Margins(under=0.03, over=0.05, area=0.02, must_show=True)
-_FEEDBACK = _Margins(under=0.05, over=0.05, area=0.05, must_show=False)
+_CORPUS = Margins(under=0.03, over=0.05, area=0.02)
+_FEEDBACK = Margins(under=0.05, over=0.05, area=0.05)
 # Half a tier, on graded prompts most of which the candidate was fitted on. In the simulated loop honest
 # labels moved at most 0.3 of one, bad grades invented for tiers that nobody asked more than 0.6.
 _MAX_DEARER = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class _Beside:
-    """What candidate and champion say of rows, and by what rule and chance their figures are compared."""
-
-    rows: HeldOut
-    where: str
-    margins: _Margins
-    tiers: Sequence[str]
-    threshold: float
-    seed: int
-    rounds: int
-
-    @property
-    def how(self) -> tuple[Sequence[str], float, int, int]:
-        """Return what every comparison of routings takes."""
-        return self.tiers, self.threshold, self.seed, self.rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,67 +86,18 @@ def judge_beside(
     """Judge a retrained artifact beside the champion: better, or shown to be no worse than a margin."""
     ours, theirs = found.reports
     how = tiers, threshold, seed, rounds
+    told = [] if found.feedback is None else figures_of(found.feedback, "feedback", _FEEDBACK, *how)
+    better = {figure.name for figure in told if figure.is_better}
     checks = [
-        *_compared(_Beside(found.corpus, "corpus", _CORPUS, *how)),
+        *(must_show(one, bool(better)) for one in figures_of(found.corpus, "corpus", _CORPUS, *how)),
         *_alone(ours),
         *_robust(ours, theirs),
         _ratio("latency", found.milliseconds, _MAX_SLOWER, "ms a prediction, in the same run"),
         _ratio("size", found.bytes, _MAX_LARGER, "bytes of what is loaded"),
+        *(may_leave_open(figure) for figure in told),
+        *_dearer(mean_tier(found.prompts, *how), pays="under-routing, feedback" in better),
     ]
-    pays = False
-    if found.feedback is not None:
-        checks += _compared(_Beside(found.feedback, "feedback", _FEEDBACK, *how))
-        missed = under_routed(found.feedback, *how)
-        pays = missed is not None and missed.difference.high < 0.0
-    checks += _dearer(mean_tier(found.prompts, *how), pays)
     return _verdict(folder, champion, checks)
-
-
-def _compared(beside: _Beside) -> list[Check]:
-    """Return the checks on rows that neither artifact has seen, those that the rows define."""
-    rows, margins = beside.rows, beside.margins
-    found = [
-        ("under-routing", under_routed(rows, *beside.how), margins.under, 1.0),
-        ("over-routing", over_routed(rows, *beside.how), margins.over, 1.0),
-        *(
-            (
-                f"area recovered, is {tier} enough",
-                area(rows, head, beside.seed, beside.rounds),
-                margins.area,
-                -1.0,
-            )
-            for head, tier in enumerate(beside.tiers[:-1])
-        ),
-    ]
-    return [
-        _no_worse(f"{name}, {beside.where}", one, margin, sign, beside.margins.must_show)
-        for name, one, margin, sign in found
-        if one is not None
-    ]
-
-
-def _no_worse(name: str, found: Compared, margin: float, sign: float, must_show: bool) -> Check:
-    """Return a check on a difference to the champion; `sign` is 1 where more is worse, -1 where less is.
-
-    Non-inferiority: it passes where the worse end of the interval is within the margin. Where it is not, a
-    difference that chance leaves open fails what must be shown, and passes elsewhere, named as what it is.
-    """
-    gap = found.difference
-    least, most = sorted((sign * gap.low, sign * gap.high))
-    shown = most <= margin
-    passed = shown or not (must_show or least > 0.0)
-    rule = f"no worse than the champion by {margin:g}, the whole interval of the difference (low, high)"
-    return Check(
-        name,
-        passed,
-        round(found.candidate, 4),
-        round(found.champion + sign * margin, 4),
-        round(found.champion, 4),
-        round(gap.low, 4),
-        round(gap.high, 4),
-        found.rows,
-        rule if shown or not passed else f"{TOO_FEW}: {rule}, or not surely worse",
-    )
 
 
 def _dearer(sent: Compared | None, pays: bool) -> list[Check]:

@@ -183,7 +183,7 @@ def _show(made: Retrained) -> None:
 
 
 def _line(check: Check) -> str:
-    from training.gate import TOO_FEW  # noqa: PLC0415  # --help needs none of it
+    from training.non_inferiority import TOO_FEW  # noqa: PLC0415  # --help needs none of it
 
     beside = "" if check.champion is None else f", champion {check.champion:g}"
     ends = "" if check.low is None else f", difference {check.low:+g} to {check.high:+g}"

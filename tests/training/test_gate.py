@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.artifacts import CHAMPION, write_models
-from training.gate import TOO_FEW, Evidence, judge_beside
+from training.gate import Evidence, judge_beside
+from training.non_inferiority import TOO_FEW
 from training.off_policy import HeldOut
 
 TIERS = ("economy", "standard", "premium")
@@ -100,10 +101,15 @@ def test_what_too_few_rows_leave_open_fails_where_it_must_be_shown_and_is_named_
     assert verdict.passed and open_ and all(name.endswith("feedback") for name in open_)
 
 
-def test_many_rows_that_show_a_difference_of_nothing_much_do_not_fail(models):
+def test_a_sure_loss_within_the_margin_has_to_be_paid_for_by_a_gain_on_feedback(models):
     much = side(0.5, 0.5, count=4_000)
-    better = replace(much, champion=np.clip(much.candidate + 0.002 * (much.targets[:, :1] - 0.5), 0.0, 1.0))
-    assert failed(models, corpus=better, feedback=better) == set()
+    better = replace(much, champion=np.clip(much.candidate + 0.02 * (much.targets[:, :1] - 0.5), 0.0, 1.0))
+    lost = failed(models, corpus=better)
+    assert lost and all(name.endswith("corpus") for name in lost)
+    assert failed(models, corpus=better, feedback=side(0.7, 0.3)) == set()
+    # beyond the margin nothing pays for it
+    far = failed(models, corpus=side(0.3, 0.6, count=4_000), feedback=side(0.7, 0.3))
+    assert far and all(name.endswith("corpus") for name in far)
 
 
 def test_one_that_spends_for_nothing_fails_by_what_feedback_shows(models):
