@@ -9,6 +9,7 @@ and nothing above. No other label is invented. What each row counts for is in `i
 from __future__ import annotations
 
 import json
+import math
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ from scipy.sparse.csgraph import connected_components
 
 from classifier.features import FEATURE_NAMES, FEATURE_SCHEMA_VERSION
 from classifier.reading import Reading, ReadingError, read
+from training.config import ConfigError
 from training.decision_log import (
     Decision,
     ExportError,
@@ -63,6 +65,19 @@ class FeedbackConfig:
     comparison_weight: float = 0.5
     most_weight: float = 10.0
     key_share: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuse what would weigh nothing, everything, or a good answer as a bad one."""
+        if not 0.0 <= self.bad_to < self.good_from <= 1.0:
+            raise ConfigError(
+                f"bad_to: {self.bad_to} must be below good_from: {self.good_from}, both from 0 to 1."
+            )
+        if not 0.0 <= self.comparison_weight <= 1.0:
+            raise ConfigError(f"comparison_weight: {self.comparison_weight} must be from 0 to 1.")
+        if not 1.0 <= self.most_weight < math.inf:
+            raise ConfigError(f"most_weight: {self.most_weight} must be 1 or more.")
+        if not 0.0 < self.key_share <= 1.0:
+            raise ConfigError(f"key_share: {self.key_share} must be above 0 and at most 1.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from classifier.artifact import ArtifactError, load_manifest
-from classifier.verdict_file import VerdictError, read_verdict
+from classifier.verdict_file import VerdictError, manifest_sha256, read_verdict
 from training.export import ExportRefused
 from training.registry import RegistryError, register
 from training.retrain_inputs import Inputs
@@ -47,14 +47,22 @@ def made_before(models: Path, inputs: Inputs) -> bool:
 def put_in_place(candidate: Path, models: Path) -> Iterator[Callable[[], None]]:
     """Copy a candidate beside its place, and yield what moves it there in one step.
 
-    What can fail for want of room or rights fails before anybody else is told of it.
+    What can fail for want of room or rights fails before anybody else is told of it. Raise ExportRefused
+    where other bytes have its place.
     """
     place = models / candidate.name
+    if place.exists() and manifest_sha256(place) != manifest_sha256(candidate):
+        raise ExportRefused(
+            f"{place} is of the same data and settings, and holds other bytes: made with other libraries, or "
+            "on another processor. An artifact is never edited: give the new one a name with --version."
+        )
+    for left in models.glob(f".{candidate.name}-*"):
+        # by a run that was killed right here
+        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=f".{candidate.name}-", dir=models) as beside:
         copied = Path(shutil.copytree(candidate, Path(beside, candidate.name)))
 
         def move() -> None:
-            # One that is there already is this very one: `made_before` has looked.
             if not place.exists():
                 copied.rename(place)
 

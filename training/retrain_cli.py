@@ -30,7 +30,9 @@ FAILED_THE_GATE, REFUSED = 3, 4
     help="A file of `weighbridge export-log`, or a folder of Parquet; repeatable. Default: fetch the log.",
 )
 @click.option(
-    "--service", type=_FILE, help="The service's settings, for its log; default ./weighbridge.toml."
+    "--service",
+    type=_FILE,
+    help="The service's settings, for its log and its models; default ./weighbridge.toml.",
 )
 @click.option(
     "--since", metavar="WHEN", help="Only the log from then on: a date, 7d, 12h. Default: all of it."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -53,8 +54,8 @@ class RetrainConfig:
         """Refuse what no step could use."""
         if not 0.0 < self.held_out_share < 1.0:
             raise ConfigError(f"held_out_share: {self.held_out_share} must lie between 0 and 1.")
-        if self.feedback_weight <= 0.0:
-            raise ConfigError(f"feedback_weight: {self.feedback_weight} must be above 0.")
+        if not 0.0 < self.feedback_weight < math.inf:
+            raise ConfigError(f"feedback_weight: {self.feedback_weight} must be a number above 0.")
         if min(self.max_feedback_rows, self.max_judging_rows, self.least_groups) < 1:
             raise ConfigError("max_feedback_rows, max_judging_rows and least_groups must be 1 or more.")
 
