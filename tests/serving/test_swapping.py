@@ -49,6 +49,22 @@ def test_a_new_champion_answers_and_what_is_at_hand_is_not_loaded_again(models, 
     assert (rollout.artifact, loaded) == ("next", ["next"])
 
 
+def test_a_request_keeps_the_artifact_it_began_with_when_another_takes_over_meanwhile(models, monkeypatch):
+    rollout = Rollout.load(models)
+    predict = TierClassifier.predict_one
+
+    def slow(classifier, prompt):
+        write_plan(models, Plan("next"))
+        rollout.refresh()
+        assert rollout.artifact == "next"
+        return predict(classifier, prompt)
+
+    monkeypatch.setattr(TierClassifier, "predict_one", slow)
+    begun = rollout.weigh(PROMPT).prediction
+    assert (begun.artifact, begun.source) == (CHAMPION, "classifier")
+    assert rollout.weigh(PROMPT).prediction.artifact == "next"
+
+
 def test_a_canary_answers_for_its_share_and_always_for_the_same(models):
     write_plan(models, Plan(CHAMPION, canary="next", canary_share=0.25))
     rollout = Rollout.load(models)
