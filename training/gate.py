@@ -30,8 +30,8 @@ _MAX_SLOWER, _MAX_LARGER = 1.5, 1.25
 # The corpus has rows enough; over-routing may grow more, since feedback may rightly call for dearer tiers.
 _CORPUS = Margins(under=0.03, over=0.05, area=0.02)
 _FEEDBACK = Margins(under=0.05, over=0.05, area=0.05)
-# Half a tier, on graded prompts most of which the candidate was fitted on. In the simulated loop honest
-# labels moved at most 0.3 of one, bad grades invented for tiers that nobody asked more than 0.6.
+# Half a tier, on graded prompts most of which the candidate was fitted on. In three simulated loops the 18
+# candidates of honest labels moved them by at most 0.39, the first of invented bad grades by 0.73 to 0.78.
 _MAX_DEARER = 0.5
 
 
