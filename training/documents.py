@@ -34,15 +34,16 @@ def documents(
         REPORT: as_json(report),
         REPORT_TEXT: as_terminal(report),
         CARD: model_card(corpus, outcomes, report, encoder, config),
-        **pictures(corpus, folds, report, config),
+        **pictures(report),
+        **{
+            f"cost-quality-{tier}.svg": cost_quality(curves)
+            for tier, curves in _curves(corpus, folds, report, config).items()
+        },
     }
 
 
-def pictures(
-    corpus: Corpus, folds: Folds, report: Mapping[str, Any], config: TrainingConfig
-) -> dict[str, str]:
+def pictures(report: Mapping[str, Any]) -> dict[str, str]:
     """Return the figures of a report as SVG, by file name."""
-    table = report["table"]
     heads = {tier: head["reliability"] for tier, head in report["heads"].items()}
     shares = {
         name: {
@@ -50,9 +51,9 @@ def pictures(
             "under-routed": found["under_routed"],
             "over-routed": found["over_routed"],
         }
-        for name, found in table.items()
+        for name, found in report["table"].items()
     }
-    found = {
+    return {
         "reliability.svg": reliability_diagram(heads),
         "routing.svg": grouped_bars(shares, "the classifier beside its baselines"),
         "robustness.svg": bars(report["robustness"], "share of prompts that keep their tier"),
@@ -61,9 +62,6 @@ def pictures(
             "share of attacks that succeed",
         ),
     }
-    for tier, curves in _curves(corpus, folds, report, config).items():
-        found[f"cost-quality-{tier}.svg"] = cost_quality(curves)
-    return found
 
 
 def _curves(

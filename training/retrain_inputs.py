@@ -19,7 +19,7 @@ from training.decision_log import ExportError
 from training.retrain_config import RetrainConfig
 
 # Raise it when the same inputs give another artifact.
-_RECIPE = 3
+_RECIPE = 4
 _KEY_LETTERS = 8
 _RETRAINED = re.compile(rf"-[0-9a-f]{{{_KEY_LETTERS}}}$")
 # Where things lie changes nothing of what is made of them.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from classifier.artifact import REPORT
-from training.documents import CARD, REPORT_TEXT
+from training.documents import CARD, REPORT_TEXT, pictures
 from training.evaluation import as_json
 from training.off_policy import Compared, HeldOut, area, log_loss, over_routed, under_routed
 from training.report_text import as_markdown, as_terminal, percent
@@ -47,8 +47,8 @@ without them; feedback that judges by this very artifact.
 # A flood from one of them cannot be told from the word of many.
 _NAMELESS = "; name them ([[callers]]), or where all of it can be trusted: --key-share 1"
 _LEFT_OUT = (
-    "choosing the strictness anew (the champion's was kept), all folds but one, pictures, candidates for the "
-    "heads, and transfer to left-out tasks"
+    "choosing the strictness anew (the champion's was kept), all folds but one, curves of cost and quality, "
+    "candidates for the heads, and transfer to left-out tasks"
 )
 
 
@@ -75,6 +75,7 @@ def retrain_documents(report: Mapping[str, Any], facts: Mapping[str, Any], folds
         REPORT: as_json(report),
         REPORT_TEXT: as_text(report),
         CARD: _card(report, facts, folds),
+        **pictures(report),
     }
 
 

@@ -163,6 +163,8 @@ def test_a_killed_run_goes_on_and_a_registry_that_is_down_leaves_nothing_half_do
     assert {sha256(file) for file in first.exports[0].iterdir()} <= set(told.params.values())
     assert told.params["feedback.key_share"] == "0.2"
     assert sum(name.startswith("gate/") for name in told.metrics) == len(again.verdict.checks)
+    kept = {Path(one.path).name for one in client(store).list_artifacts(again.run_id, "artifact")}
+    assert {"reliability.svg", "routing.svg", "robustness.svg", "attacks.svg", "report.json"} <= kept
 
 
 def refusal(folder, recipe, rows):
