@@ -12,6 +12,7 @@ import click
 import uvicorn
 
 from serving.app import create_app
+from serving.cli.large_pages import use_large_pages
 from serving.errors import ConfigurationError
 from serving.settings import load_settings
 
@@ -75,6 +76,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             settle_memory()
+            use_large_pages()
             click.echo(self._banner)
 
 
