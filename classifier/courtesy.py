@@ -46,6 +46,12 @@ _CLOSERS = (
 _OPENING = re.compile(rf"(?:{'|'.join(_OPENERS)})", re.IGNORECASE)
 _CLOSING = re.compile(rf"(?<![^\s.!?,;。！？])(?:{'|'.join(_CLOSERS)})[\s.!,;:。！]*$", re.IGNORECASE)
 _CLOSING_CHARS = 60
+_PRAISE = re.compile(
+    r"^(?:(?:ha|haha|ah|oh|ok|okay|yes|yep|perfect|great|super|cool|nice|awesome|wonderful|lovely|brilliant|excellent"
+    r"|good|got it|understood|sounds good|that works|all good|that'?s (?:all|it|great|perfect|fine))\b[\s,.!]*)+"
+    r"(?=\S)",
+    re.IGNORECASE,
+)
 # Beginnings that every closing phrase has one of: looking for these first costs a tenth.
 _HINTS = (
     *("tha", "thx", "tia", "cheers", "apprec", "regards", "wishes", "have a", "let me", "looking f"),
@@ -90,13 +96,14 @@ def _hints_at_closing(end: str) -> bool:
 
 
 def is_courtesy(text: str) -> bool:
-    """Tell whether a text is thanks and nothing else.
+    """Tell whether a text is thanks, or that all is well, and nothing else.
 
     >>> is_courtesy("Thanks a lot!"), is_courtesy("Thanks, now prove it")
     (True, False)
     """
-    found = _CLOSING.fullmatch(text.strip()) if len(text) <= _CLOSING_CHARS else None
-    return found is not None
+    if len(text) > _CLOSING_CHARS:
+        return False
+    return _CLOSING.fullmatch(_PRAISE.sub("", text.strip())) is not None
 
 
 def evenly_spaced(text: str) -> str:

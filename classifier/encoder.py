@@ -15,13 +15,14 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from classifier.reading import Reading
+from classifier.spelling import Speller
+from classifier.terms import Terms
 from classifier.word_ids import Ids, WordIds
 
 # In a conversation the context speaks as loudly as this many words: it decides what "yes, go on" is about,
 # and says little beside a request that stands on its own.
 CONTEXT_TOKENS = 24
 
-# Never as much as a token of the request, so that what weighs 1 is the request's own.
 _CONTEXT_WEIGHT = 0.99
 
 # The first and last tokens of a request weigh 1 each, all of those between as much as so many together: what
@@ -34,13 +35,16 @@ MAX_TRANSFORMER_TOKENS = 256
 
 _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 
-Feed = dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64]]
+Feed = dict[str, npt.NDArray[np.float32] | npt.NDArray[np.int64] | npt.NDArray[np.int32]]
 
 
 class Encoder(Protocol):
     """Turns readings into the inputs of the graph, one feed a reading."""
 
     kind: str
+
+    def spelled(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Return the readings with plain typing errors put right, as far as its vocabulary tells."""
 
     def feeds(self, readings: Sequence[Reading]) -> list[Feed]:
         """Return one feed per reading, in their order; a reading's feed does not depend on the others."""
@@ -49,14 +53,21 @@ class Encoder(Protocol):
 class StaticEncoder:
     """Token ids with a weight each: the graph's embedding is their weighted mean, of length 1.
 
-    Feeds: `token_ids` int64 [T], `token_weights` float32 [T], T ≥ 1.
+    Feeds: `token_ids` int64 [T], `token_weights` float32 [T], T ≥ 1. With terms, which the heads weigh beside
+    the embedding, also `term_ids` int32 [M], `term_weights` float32 [M].
     """
 
     kind = "static"
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, with_terms: bool = True) -> None:
         self._ids = WordIds(tokenizer)
+        self._terms = Terms(tokenizer.get_vocab_size()) if with_terms else None
         self._unknown = tokenizer.token_to_id("[UNK]") or 0
+        self._speller = Speller(tokenizer.get_vocab(with_added_tokens=False))
+
+    def spelled(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Return the readings with plain typing errors put right."""
+        return list(map(self._speller.spelled, readings))
 
     def feeds(self, readings: Sequence[Reading]) -> list[Feed]:
         """Return the tokens of each request, and of its context at a lower weight."""
@@ -64,24 +75,30 @@ class StaticEncoder:
         found = iter(self._ids.of(texts))
         return [
             self._feed(
+                reading.request,
                 next(found) if reading.request else _NO_IDS,
                 next(found) if reading.context else _NO_IDS,
             )
             for reading in readings
         ]
 
-    def _feed(self, request: Ids, context: Ids) -> Feed:
+    def _feed(self, text: str, request: Ids, context: Ids) -> Feed:
         ids = np.concatenate((request, context)) if len(context) else request
         if not len(ids):
             ids = np.array([self._unknown], dtype=np.int64)
         weights = np.empty(len(ids), dtype=np.float32)
         weights.fill(1.0)
         middle = len(request) - 2 * EDGE_TOKENS
+        edges = request
         if middle > MIDDLE_TOKENS:
             weights[EDGE_TOKENS : EDGE_TOKENS + middle] = MIDDLE_TOKENS / middle
+            edges = np.concatenate((request[:EDGE_TOKENS], request[-EDGE_TOKENS:]))
         if len(context):
             weights[len(request) :] = min(_CONTEXT_WEIGHT, CONTEXT_TOKENS / len(context))
-        return {"token_ids": ids, "token_weights": weights}
+        feed: Feed = {"token_ids": ids, "token_weights": weights}
+        if self._terms is not None:
+            feed["term_ids"], feed["term_weights"] = self._terms.of(edges, text)
+        return feed
 
 
 class TransformerEncoder:
@@ -95,6 +112,11 @@ class TransformerEncoder:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._ids = WordIds(tokenizer)
         self._first, self._last = _frame(tokenizer)
+        self._speller = Speller(tokenizer.get_vocab(with_added_tokens=False))
+
+    def spelled(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Return the readings with plain typing errors put right."""
+        return list(map(self._speller.spelled, readings))
 
     def feeds(self, readings: Sequence[Reading]) -> list[Feed]:
         """Return the end of the context and then the request, within the window."""
@@ -110,11 +132,15 @@ class TransformerEncoder:
         return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
 
 
-def load_encoder(kind: str, tokenizer_file: Path) -> Encoder:
-    """Return the encoder of that kind; raises ValueError for an unknown one."""
+def load_encoder(kind: str, tokenizer_file: Path, with_terms: bool = True) -> Encoder:
+    """Return the encoder of that kind; raises ValueError for an unknown one.
+
+    Terms are fed only by the static encoder, and only where they are wanted.
+    """
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     known: dict[str, Callable[[Tokenizer], Encoder]] = {
-        encoder.kind: encoder for encoder in (StaticEncoder, TransformerEncoder)
+        StaticEncoder.kind: lambda tokenizer: StaticEncoder(tokenizer, with_terms),
+        TransformerEncoder.kind: TransformerEncoder,
     }
     if kind not in known:
         raise ValueError(f"Unknown encoder {kind!r}. Known: {', '.join(known)}.")

@@ -20,7 +20,7 @@ from classifier.reading import Reading
 Vector: TypeAlias = npt.NDArray[np.float32]
 
 # Raise it whenever a name, its meaning or the order changes: an artifact of another version is refused.
-FEATURE_SCHEMA_VERSION = 5
+FEATURE_SCHEMA_VERSION = 6
 
 # Where instructions stand: so many words from either end, and the very first, of which the first counts most.
 EDGE_WORDS = 30

@@ -49,8 +49,10 @@ class TierClassifier:
         folder = Path(folder)
         manifest = load_manifest(folder)
         try:
-            encoder = load_encoder(manifest.encoder_kind, folder / TOKENIZER)
             session = open_session(folder / GRAPH)
+            # heads that weigh no terms take none
+            with_terms = "term_ids" in {one.name for one in session.get_inputs()}
+            encoder = load_encoder(manifest.encoder_kind, folder / TOKENIZER, with_terms)
         except Exception as error:  # the two libraries raise bare Exception for what they cannot read
             raise ArtifactError(f"Artifact {folder} cannot be loaded: {error}") from error
         return cls(manifest, encoder, session)
@@ -69,8 +71,9 @@ class TierClassifier:
 
     def predict_readings(self, readings: Sequence[Reading]) -> list[TierPrediction]:
         """Predict for prompts that have been read."""
-        feeds = self._encoder.feeds(readings)
-        return [self._run(reading, feed) for reading, feed in zip(readings, feeds, strict=True)]
+        spelled = self._encoder.spelled(readings)
+        feeds = self._encoder.feeds(spelled)
+        return [self._run(reading, feed) for reading, feed in zip(spelled, feeds, strict=True)]
 
     def _run(self, reading: Reading, feed: Feed) -> TierPrediction:
         counted = features(reading)

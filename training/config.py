@@ -80,7 +80,7 @@ class TrainingConfig:
     in the report and train nothing.
     """
 
-    version: str = "2026.11.5"
+    version: str = "2026.11.6"
     corpus: Path = Path(__file__).parent / "corpus"
     output: Path = Path("build/models")
     cache: Path = Path("build/encoders")
@@ -98,14 +98,14 @@ class TrainingConfig:
     embedding_weight: float = 0.5
     token_weight: float = 1.0
     clip: float = 3.0
-    regularisation: tuple[float, ...] = (8.0, 16.0)
+    regularisation: tuple[float, ...] = (8.0,)
     folds: int = 5
     inner_folds: int = 3
     resamples: int = 1_000
     trees: int = 0
     tree_bins: int = 0
-    dresses: int = 4
-    dress_weight: float = 0.2
+    dresses: int = 2
+    dress_weight: float = 0.3
     compare: bool = False
     sources: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()

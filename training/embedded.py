@@ -43,6 +43,7 @@ class OpenEncoder:
 
     def embedded(self, readings: Sequence[Reading]) -> Embedded:
         """Return what readings come to; each is embedded alone, so that its company changes nothing."""
+        readings = self.feeder.spelled(readings)
         feeds = self.feeder.feeds(readings)
         if not feeds:
             return Embedded([], np.zeros((0, len(FEATURE_NAMES)), dtype=np.float32))

@@ -92,7 +92,8 @@ def embed(encoder: MadeEncoder, feeds: Sequence[Feed]) -> npt.NDArray[np.float32
 
 def run_session(session: onnxruntime.InferenceSession, feeds: Sequence[Feed]) -> npt.NDArray[np.float32]:
     """Return what an opened encoder makes of feeds, at least one."""
-    return np.stack([session.run(("embedding",), feed)[0] for feed in feeds])
+    takes = [one.name for one in session.get_inputs()]
+    return np.stack([session.run(("embedding",), {name: feed[name] for name in takes})[0] for feed in feeds])
 
 
 def source_folder(source: str | None) -> Path:

@@ -19,7 +19,6 @@ from training.config import TrainingConfig
 from training.embedding import MadeEncoder
 from training.fit import Head
 from training.static_encoder import IR_VERSION, OPSET
-from training.tokens import PAIR_BUCKETS, PAIR_FIRST, PAIR_SECOND
 from training.trees import DOMAIN, tree_node
 
 _ML_OPSET = 3
@@ -37,12 +36,6 @@ def merged_graph(encoder: MadeEncoder, heads: Sequence[Head]) -> Any:
     model = compose.merge_models(
         encoder.graph(), _heads_graph(heads), io_map=[("embedding", "encoded")], outputs=["sufficiency"]
     )
-    if heads[0].words is not None:
-        # Both halves look at the same tokens; the merge takes the second's for inputs of their own.
-        for twin, name in (("all_ids", "token_ids"), ("counted_weights", "token_weights")):
-            model.graph.input.remove(next(one for one in model.graph.input if one.name == twin))
-            for node in model.graph.node:
-                node.input[:] = [name if given == twin else given for given in node.input]
     # The merge hides the embedding, which serving hands on.
     dimensions = heads[0].pipeline.n_features_in_ - len(FEATURE_NAMES)
     model.graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [dimensions]))
@@ -131,7 +124,7 @@ def _heads_graph(heads: Sequence[Head]) -> Any:
         helper.make_node("Mul", ["clipped", "coefficients"], ["terms"]),
         helper.make_node("ReduceSum", ["terms", "across"], ["sums"], keepdims=0),
         helper.make_node("Add", ["sums", "intercepts"], ["dense_scores" if counts else "scores"]),
-        *(_token_nodes() if counts else []),
+        *(_term_nodes() if counts else []),
         *(_tree_nodes(heads) if trees else []),
         helper.make_node("Mul", [scores, "slopes"], ["sloped"]),
         helper.make_node("Add", ["sloped", "shifts"], ["straight" if bends else "calibrated"]),
@@ -144,8 +137,8 @@ def _heads_graph(heads: Sequence[Head]) -> Any:
         helper.make_tensor_value_info("features", TensorProto.FLOAT, [len(FEATURE_NAMES)]),
     ]
     if counts:
-        inputs.append(helper.make_tensor_value_info("all_ids", TensorProto.INT64, ["tokens"]))
-        inputs.append(helper.make_tensor_value_info("counted_weights", TensorProto.FLOAT, ["tokens"]))
+        inputs.append(helper.make_tensor_value_info("term_ids", TensorProto.INT32, ["terms"]))
+        inputs.append(helper.make_tensor_value_info("term_weights", TensorProto.FLOAT, ["terms"]))
     outputs = [helper.make_tensor_value_info("sufficiency", TensorProto.FLOAT, [len(heads) + 1])]
     graph = helper.make_graph(nodes, "heads", inputs, outputs, _constants(heads))
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, _ML_OPSET)]
@@ -173,39 +166,12 @@ def _tree_nodes(heads: Sequence[Head]) -> list[Any]:
     return [*nodes, helper.make_node("Concat", found, ["tree_scores"], axis=0)]
 
 
-def _token_nodes() -> list[Any]:
-    """Return what `training.tokens.token_rows` does, times the weights of the tokens and of the pairs."""
+def _term_nodes() -> list[Any]:
+    """Return the sum of the weights of a prompt's terms, each as loud as `classifier.terms` says."""
     return [
-        helper.make_node("GreaterOrEqual", ["counted_weights", "one"], ["own"]),
-        helper.make_node("Compress", ["all_ids", "own"], ["own_ids"], axis=0),
-        helper.make_node("Concat", ["start", "own_ids"], ["counted_ids"], axis=0),
-        helper.make_node("Slice", ["counted_ids", "nought", "but_last", "nought"], ["but_the_last"]),
-        helper.make_node("Concat", ["start", "but_the_last"], ["before"], axis=0),
-        helper.make_node("Mul", ["before", "pair_first"], ["before_spread"]),
-        helper.make_node("Mul", ["counted_ids", "pair_second"], ["ids_spread"]),
-        helper.make_node("Add", ["before_spread", "ids_spread"], ["spread"]),
-        helper.make_node("Mod", ["spread", "pair_buckets"], ["pair_ids"]),
-        *_counted_nodes("counted_ids", "token_weights_by_id", "token_scores"),
-        *_counted_nodes("pair_ids", "pair_weights", "pair_scores"),
-        helper.make_node("Sum", ["dense_scores", "token_scores", "pair_scores"], ["scores"]),
-    ]
-
-
-def _counted_nodes(ids: str, weights: str, scores: str) -> list[Any]:
-    """Return what `training.tokens.counted` does of some ids, times their weights."""
-
-    def named(name: str) -> str:
-        return f"{scores}_{name}"
-
-    return [
-        helper.make_node("Unique", [ids], [named("distinct"), "", "", named("counts")], sorted=0),
-        helper.make_node("Cast", [named("counts")], [named("float")], to=TensorProto.FLOAT),
-        helper.make_node("Add", [named("float"), "one"], [named("and_one")]),
-        helper.make_node("Log", [named("and_one")], [named("loudness")]),
-        helper.make_node("ReduceL2", [named("loudness")], [named("norm")], axes=[0], keepdims=1),
-        helper.make_node("Div", [named("loudness"), named("norm")], [named("shares")]),
-        helper.make_node("Gather", [weights, named("distinct")], [named("rows")], axis=0),
-        helper.make_node("MatMul", [named("shares"), named("rows")], [scores]),
+        helper.make_node("Gather", ["weights_by_term", "term_ids"], ["term_rows"], axis=0),
+        helper.make_node("MatMul", ["term_weights", "term_rows"], ["term_scores"]),
+        helper.make_node("Add", ["dense_scores", "term_scores"], ["scores"]),
     ]
 
 
@@ -261,24 +227,10 @@ def _constants(heads: Sequence[Head]) -> list[Any]:
         **_bends(heads),
     }
     if heads[0].words is not None:
-        words = np.stack([np.asarray(head.words) for head in heads], axis=1)
-        per_head |= {
-            "token_weights_by_id": words[:-PAIR_BUCKETS],
-            "pair_weights": words[-PAIR_BUCKETS:],
-            "one": [1.0],
-        }
+        per_head["weights_by_term"] = np.stack([np.asarray(head.words) for head in heads], axis=1)
     constants = [
         numpy_helper.from_array(np.asarray(v, dtype=np.float32), name) for name, v in per_head.items()
     ]
     whole = {"across": [1], "last": [1], "nought_axis": [0]}
-    if heads[0].words is not None:
-        whole |= {
-            "nought": [0],
-            "but_last": [-1],
-            "start": [0],
-            "pair_first": [PAIR_FIRST],
-            "pair_second": [PAIR_SECOND],
-            "pair_buckets": [PAIR_BUCKETS],
-        }
     places = [numpy_helper.from_array(np.array(v, dtype=np.int64), name) for name, v in whole.items()]
     return [*constants, *places]

@@ -41,15 +41,14 @@ def test_the_same_seed_dresses_the_same_way_and_another_differently():
 
 def test_talk_stands_around_the_words_of_the_request():
     prompt = {"prompt": "What is the capital of Peru?"}
-    whole = [augment.dressed(prompt, random.Random(seed))["prompt"] for seed in range(200)]
+    talk = augment.read_talk(augment.TALK)
+    whole = [augment.dressed(prompt, random.Random(seed), talk)["prompt"] for seed in range(200)]
     assert sum("What is the capital of Peru?" in text for text in whole) > 80
 
 
 def test_what_is_learned_from_is_not_what_measures_it():
     suite = {attack.dress("").strip() for attack in ATTACKS}
-    learned = {
-        one.strip()
-        for words in (augment._CLAIMS, augment._ORDERS, augment._STUFFING, augment._COURTESY)
-        for one in words
-    }
+    by_kind = augment.read_talk(augment.TALK).by_kind
+    learned = {f"{before}{after}".strip() for pairs in by_kind.values() for before, after in pairs}
+    assert len(learned) > 500
     assert not suite & learned
