@@ -47,9 +47,9 @@ _OPENING = re.compile(rf"(?:{'|'.join(_OPENERS)})", re.IGNORECASE)
 _CLOSING = re.compile(rf"(?<![^\s.!?,;。！？])(?:{'|'.join(_CLOSERS)})[\s.!,;:。！]*$", re.IGNORECASE)
 _CLOSING_CHARS = 60
 _PRAISE = re.compile(
-    r"^(?:(?:ha|haha|ah|oh|ok|okay|yes|yep|perfect|great|super|cool|nice|awesome|wonderful|lovely|brilliant|excellent"
-    r"|good|got it|understood|sounds good|that works|all good|that'?s (?:all|it|great|perfect|fine))\b[\s,.!]*)+"
-    r"(?=\S)",
+    r"^(?:(?:ha|haha|ah|oh|ok|okay|yes|yep|perfect|great|super|cool|nice|awesome|wonderful|lovely|brilliant"
+    r"|excellent|good|got it|understood|sounds good|that works|all good|that'?s (?:all|it|great|fine))"
+    r"\b[\s,.!]*)+(?=\S)",
     re.IGNORECASE,
 )
 # Beginnings that every closing phrase has one of: looking for these first costs a tenth.

@@ -3,7 +3,8 @@ never touched.
 
 A word that a vocabulary does not know becomes the commonest word that one slip would have turned into it: two
 letters swapped, one left out, one hit twice, or the key beside it (Damerau, "A technique for computer
-detection and correction of spelling errors", 1964). Names, code, other languages and forms of known words stay.
+detection and correction of spelling errors", 1964). Names, code, other languages and forms of known words
+stay.
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ class Terms:
         framed = np.concatenate((_START, ids))
         pairs = (framed[:-1] * _PAIR_FIRST + framed[1:] * _PAIR_SECOND) % PAIR_BUCKETS + self._vocabulary
         blocks = (_distinct(framed[1:]), _distinct(pairs), np.frombuffer(self._runs(text), dtype=np.int32))
-        weights = [np.full(len(block), len(block) ** -0.5, dtype=np.float32) for block in blocks if len(block)]
+        weights = [
+            np.full(len(block), len(block) ** -0.5, dtype=np.float32) for block in blocks if len(block)
+        ]
         return np.concatenate(blocks), np.concatenate(weights)
 
     def _runs(self, text: str) -> bytes:

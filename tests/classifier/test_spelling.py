@@ -48,7 +48,10 @@ def test_what_may_be_meant_so_is_left_alone(speller, text):
 
 
 def test_only_the_request_of_a_reading_changes_and_what_is_sent_does_not(speller):
-    prompt = [{"role": "system", "content": "Answer breifly."}, {"role": "user", "content": "explain thsi please"}]
+    prompt = [
+        {"role": "system", "content": "Answer breifly."},
+        {"role": "user", "content": "explain thsi please"},
+    ]
     reading = read(prompt)
     found = speller.spelled(reading)
     assert (found.request, found.context) == ("explain this please", reading.context)
