@@ -247,7 +247,7 @@ def _pipeline(c: float, config: TrainingConfig, weights: npt.NDArray[np.float64]
             # One strange prompt must not outweigh all else.
             ("clip", FunctionTransformer(np.clip, kw_args={"a_min": -config.clip, "a_max": config.clip})),
             ("weigh", FunctionTransformer(_weigh, kw_args={"weights": weights})),
-            ("logistic", LogisticRegression(C=c, max_iter=500, tol=1e-5)),
+            ("logistic", LogisticRegression(C=c, max_iter=500, tol=1e-4)),
         ]
     )
 
