@@ -44,8 +44,9 @@ class Speller:
     def __init__(self, vocabulary: Mapping[str, int]) -> None:
         words = sorted((id_, word) for word, id_ in vocabulary.items() if word.isascii() and word.isalpha())
         self._rank = {word: rank for rank, (_, word) in enumerate(words) if word.islower() and len(word) > 1}
-        self._found: dict[str, str] = {}
-        # whatever stands between blanks and needs nothing
+        self._meant: dict[str, str] = {}
+        # of what stands between blanks: how many words, how many of them known; and what needs nothing
+        self._counts: dict[str, tuple[int, int]] = {}
         self._right: set[str] = set()
 
     def spelled(self, reading: Reading) -> Reading:
@@ -56,32 +57,49 @@ class Speller:
     def corrected(self, text: str) -> str:
         """Return the text with its plain typing errors put right; the same text where there are none."""
         pieces = text.split()
-        if self._right.issuperset(pieces) or "```" in text:
+        odd = set(pieces).difference(self._right)
+        if not odd or "```" in text or not self._wants(odd) or not self._is_known_prose(pieces):
             return text
-        words = [word.lower() for word in _WORD.findall(text)]
-        known = sum(map(self._knows, words))
-        if known < (_LEAST_KNOWN * len(words) if len(words) > _FEW_WORDS else 1):
-            return text
-        found = text if known == len(words) else _WORD.sub(self._put_right, text)
-        if found != text:
-            return found
+        found = _WORD.sub(self._put_right, text)
+        return text if found == text else found
+
+    def _wants(self, odd: set[str]) -> bool:
+        """Tell whether any of these holds a word that may be wrong; remember those that do not."""
+        wanting = {piece for piece in odd if self._has_slip(piece)}
         if len(self._right) > _MOST_WORDS:
             self._right = set()
-        self._right.update(pieces)
-        return text
+        self._right.update(odd - wanting)
+        return bool(wanting)
+
+    def _has_slip(self, piece: str) -> bool:
+        return any(self._meaning(word) != word for word in map(str.lower, _WORD.findall(piece)))
+
+    def _is_known_prose(self, pieces: list[str]) -> bool:
+        counts = self._counts
+        if len(counts) > _MOST_WORDS:
+            counts = self._counts = {}
+        for piece in set(pieces).difference(counts):
+            letters = _WORD.findall(piece.lower())
+            counts[piece] = len(letters), sum(map(self._knows, letters))
+        found = [counts[piece] for piece in pieces]
+        words, known = sum(one for one, _ in found), sum(one for _, one in found)
+        return known >= (_LEAST_KNOWN * words if words > _FEW_WORDS else 1)
 
     def _put_right(self, match: re.Match[str]) -> str:
         word = match.group()
         lower = word.lower()
-        if self._knows(lower) or not _is_plain(match):
-            return word
-        found = self._found.get(lower)
+        found = self._meaning(lower)
+        return _in_case_of(word, found) if found != lower and _is_plain(match) else word
+
+    def _meaning(self, word: str) -> str:
+        """Return what a word in small letters stands for: itself, where it is known or nothing is near."""
+        found = self._meant.get(word)
         if found is None:
-            found = self._nearest(lower)
-            if len(self._found) > _MOST_WORDS:
-                self._found = {}
-            self._found[lower] = found
-        return _in_case_of(word, found)
+            found = word if self._knows(word) else self._nearest(word)
+            if len(self._meant) > _MOST_WORDS:
+                self._meant = {}
+            self._meant[word] = found
+        return found
 
     def _knows(self, word: str) -> bool:
         rank = self._rank

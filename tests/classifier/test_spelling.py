@@ -10,10 +10,14 @@ from classifier.reading import read
 from classifier.spelling import Speller
 
 
+def speller_vocabulary():
+    tokenizer = Tokenizer.from_file(str(champion_folder(bundled_models()) / TOKENIZER))
+    return tokenizer.get_vocab(with_added_tokens=False)
+
+
 @pytest.fixture(scope="module")
 def speller():
-    tokenizer = Tokenizer.from_file(str(champion_folder(bundled_models()) / TOKENIZER))
-    return Speller(tokenizer.get_vocab(with_added_tokens=False))
+    return Speller(speller_vocabulary())
 
 
 @pytest.mark.parametrize(
@@ -63,3 +67,12 @@ def test_any_text_keeps_its_blanks_and_what_is_put_right_stays(speller, text):
     once = speller.corrected(text)
     assert len(once.split()) == len(text.split())
     assert speller.corrected(text) == once
+
+
+def test_what_was_read_before_changes_nothing():
+    first, then = "We asked Thnik for the plan.", "Thnik about the plan again."
+    fresh = Speller(speller_vocabulary())
+    alone = fresh.corrected(then)
+    fresh = Speller(speller_vocabulary())
+    assert fresh.corrected(first) is first
+    assert fresh.corrected(then) == alone != then
