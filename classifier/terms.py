@@ -8,6 +8,7 @@ typing error does to a token.
 from __future__ import annotations
 
 import re
+from array import array
 from zlib import crc32
 
 import numpy as np
@@ -28,7 +29,7 @@ _LONGEST_WORD_CHARS = 24
 # Words that are remembered at most, about 9 MB of them; beyond that all are forgotten.
 _MOST_WORDS = 50_000
 _LETTERS = re.compile(r"[^\W\d_]+")
-_START: Ids = np.zeros(2, dtype=np.int64)
+_PLACE_BYTES = 4
 
 Places = npt.NDArray[np.int32]
 Weights = npt.NDArray[np.float32]
@@ -53,13 +54,16 @@ class Terms:
 
         Token 0 stands before the first, so that there is always a token and a pair.
         """
-        framed = np.concatenate((_START, ids))
-        pairs = (framed[:-1] * _PAIR_FIRST + framed[1:] * _PAIR_SECOND) % PAIR_BUCKETS + self._vocabulary
-        blocks = (_distinct(framed[1:]), _distinct(pairs), np.frombuffer(self._runs(text), dtype=np.int32))
-        weights = [
-            np.full(len(block), len(block) ** -0.5, dtype=np.float32) for block in blocks if len(block)
+        own = [0, *ids.tolist()]
+        before = [0, *own[:-1]]
+        pairs = [
+            (first * _PAIR_FIRST + second * _PAIR_SECOND) % PAIR_BUCKETS + self._vocabulary
+            for first, second in zip(before, own, strict=True)
         ]
-        return np.concatenate(blocks), np.concatenate(weights)
+        # arrays and bytes, since numpy takes its time with so few numbers
+        blocks = [_distinct(own), _distinct(pairs), self._runs(text)]
+        weights = b"".join([_loudness(len(block) // _PLACE_BYTES) for block in blocks if block])
+        return np.frombuffer(b"".join(blocks), dtype=np.int32), np.frombuffer(weights, dtype=np.float32)
 
     def _runs(self, text: str) -> bytes:
         words = text.lower().split()
@@ -96,6 +100,11 @@ def letter_runs(word: str) -> list[str]:
     return found
 
 
-def _distinct(places: Ids) -> Places:
-    """Return each place once, in the order in which they come."""
-    return np.array(list(dict.fromkeys(places.tolist())), dtype=np.int32)
+def _loudness(terms: int) -> bytes:
+    """Return the weight of each of so many terms, which are as loud as any other number together."""
+    return array("f", (terms**-0.5,)).tobytes() * terms
+
+
+def _distinct(places: list[int]) -> bytes:
+    """Return each place once, in the order in which they come, as the bytes of int32."""
+    return array("i", dict.fromkeys(places)).tobytes()
