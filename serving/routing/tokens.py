@@ -34,7 +34,7 @@ class TokenCount(NamedTuple):
 
 
 # What every bound has beside its rates: short texts are uneven.
-SPARE_TOKENS = 4
+SPARE_TOKENS = 16
 
 
 def count_tokens(text: str, framing: int = 0) -> dict[str, TokenCount]:
