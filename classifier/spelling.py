@@ -114,9 +114,9 @@ class Speller:
     def _nearest(self, word: str) -> str:
         """Return the commonest word that one slip makes into this one; the word itself without any."""
         short = len(word) <= _SHORT_CHARS
-        candidates = _swaps(word) if short else _slips(word)
+        known = self._rank.keys() & (_swaps(word) if short else _slips(word))
         least = _COMMONEST if short else len(self._rank)
-        rank, found = min(((self._rank.get(one, least), one) for one in candidates), default=(least, word))
+        rank, found = min(((self._rank[one], one) for one in known), default=(least, word))
         return found if rank < least else word
 
 
@@ -165,20 +165,18 @@ def _bases(word: str) -> Iterator[str]:
                 yield base[:-1]
 
 
-def _swaps(word: str) -> Iterator[str]:
-    for place in range(len(word) - 1):
-        yield word[:place] + word[place + 1] + word[place] + word[place + 2 :]
+def _swaps(word: str) -> list[str]:
+    return [
+        word[:place] + word[place + 1] + word[place] + word[place + 2 :] for place in range(len(word) - 1)
+    ]
 
 
-def _slips(word: str) -> Iterator[str]:
+def _slips(word: str) -> list[str]:
     """Return what may have been meant; the first letter is hardly ever wrong."""
-    yield from _swaps(word)
+    found = _swaps(word) + [word + letter for letter in _LETTERS]
     for place in range(1, len(word)):
-        before, after = word[:place], word[place + 1 :]
-        yield before + after
-        for key in _BESIDE.get(word[place], ""):
-            yield before + key + after
-        for letter in _LETTERS:
-            yield before + letter + word[place:]
-    for letter in _LETTERS:
-        yield word + letter
+        before, rest, after = word[:place], word[place:], word[place + 1 :]
+        found.append(before + after)
+        found += [before + key + after for key in _BESIDE.get(word[place], "")]
+        found += [before + letter + rest for letter in _LETTERS]
+    return found
