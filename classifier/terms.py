@@ -80,9 +80,12 @@ class Terms:
         return b"".join([learned[word] if word in learned else known[word] for word in distinct])
 
     def _runs_of(self, word: str) -> bytes:
-        runs = [run for letters in _LETTERS.findall(word) for run in letter_runs(letters)]
-        places = [self._first_run + crc32(run.encode()) % RUN_BUCKETS for run in runs]
-        return np.array(places, dtype=np.int32).tobytes()
+        letters = _LETTERS.findall(word)
+        if letters == [word]:
+            places = [self._first_run + crc32(run.encode()) % RUN_BUCKETS for run in letter_runs(word)]
+            return array("i", places).tobytes()
+        # marks around a word change nothing: it may be known without them
+        return b"".join([self._known.get(one) or self._runs_of(one) for one in letters])
 
 
 def letter_runs(word: str) -> list[str]:
