@@ -67,3 +67,9 @@ def test_no_prompt_is_spelled_like_another(rows):
     vectors = letters.fit_transform([text_of(row) for row in rows])
     pairs = pairs_above((vectors @ vectors.T).toarray(), rows)
     assert not pairs, f"near-duplicates (cosine of letter groups above 0.9): {pairs}"
+
+
+def test_no_log_in_a_prompt_names_the_home_of_whoever_wrote_it():
+    files = sorted(TrainingConfig().corpus.rglob("*.jsonl"))
+    assert files
+    assert not [file.name for file in files if "/root/" in file.read_text(encoding="utf-8")]
